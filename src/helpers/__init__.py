@@ -1,0 +1,1 @@
+"""Shared code of the relapse book: data in, tables, figures and pages out."""

@@ -1,0 +1,1 @@
+"""The science: data in, tables out; no files and no figures."""

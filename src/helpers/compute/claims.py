@@ -1,0 +1,119 @@
+"""What the sentences of the sources come to in the cohort at hand."""
+
+import numpy as np
+import pandas as pd
+
+from helpers.schema import CELL_TYPE, CLAIM_COLUMNS, Claim
+
+# Columns a table of effects must have for claims to be looked up in it.
+EFFECT_COLUMNS = (
+    "measure",
+    CELL_TYPE,
+    "test_group",
+    "reference_group",
+    "unit",
+    "n_reference",
+    "n_test",
+    "effect",
+    "ci_low",
+    "ci_high",
+    "pvalue",
+    "reason",
+)
+
+
+def judge_claims(
+    claims: list[Claim], effects: pd.DataFrame, groups: dict[str, str]
+) -> pd.DataFrame:
+    """Verdict on each claim: holds, contradicted, underpowered or not testable.
+
+    Parameters
+    ----------
+    claims
+        Claims of one chapter.
+    effects
+        What the chapter measured, with :data:`EFFECT_COLUMNS`; the sample is the unit.
+    groups
+        Role to group label of this cohort.
+
+    Returns
+    -------
+    One row a claim, with the columns of ``claims.csv``.
+    """
+    rows = [_judge(claim, effects, groups) for claim in claims]
+    return pd.DataFrame(rows, columns=list(CLAIM_COLUMNS))
+
+
+def _judge(claim: Claim, effects: pd.DataFrame, groups: dict[str, str]) -> dict[str, object]:
+    row = _head(claim)
+    roles = [role for role in (claim.effect.test, claim.effect.reference) if role is not None]
+    missing = [role for role in roles if role not in groups]
+    if missing:
+        return row | untestable(f"the cohort has no group in the role {' or '.join(missing)}")
+    found = effects[
+        (effects["measure"] == claim.effect.measure)
+        & (effects["test_group"] == groups[claim.effect.test])
+    ]
+    if claim.effect.reference is not None:
+        found = found[found["reference_group"] == groups[claim.effect.reference]]
+    if claim.effect.cell_type is not None:
+        found = found[found[CELL_TYPE] == claim.effect.cell_type]
+    if found.empty:
+        return row | untestable(_absence(claim, effects))
+    measured = found.iloc[0]
+    numbers = {name: measured[name] for name in CLAIM_COLUMNS if name in EFFECT_COLUMNS}
+    return row | numbers | _verdict(measured, claim.direction)
+
+
+def _head(claim: Claim) -> dict[str, object]:
+    return {
+        "id": claim.id,
+        "source": claim.source,
+        "sentence": claim.sentence,
+        "chapter": claim.chapter,
+        "panel": claim.panel,
+    }
+
+
+def untestable(reason: str) -> dict[str, object]:
+    """The part of a claim's row that says why there is no verdict."""
+    return {"verdict": "not testable", "reason": reason}
+
+
+def mark_untestable(claims: list[Claim], reason: str) -> pd.DataFrame:
+    """Claims of a chapter that was not run, with the reason."""
+    rows = [_head(claim) | untestable(reason) for claim in claims]
+    return pd.DataFrame(rows, columns=list(CLAIM_COLUMNS))
+
+
+def _absence(claim: Claim, effects: pd.DataFrame) -> str:
+    kind = claim.effect.cell_type
+    if kind is not None and kind not in set(effects[CELL_TYPE]):
+        return f"no cell of this cohort was called {kind}"
+    return "the cohort does not make this comparison"
+
+
+def _verdict(measured: pd.Series, direction: str) -> dict[str, object]:
+    """Holds if the interval lies on the claimed side of no effect, contradicted if opposite."""
+    if pd.isna(measured["ci_low"]) or pd.isna(measured["ci_high"]):
+        return untestable(str(measured["reason"] or "no interval could be computed"))
+    sign = 1.0 if direction == "up" else -1.0
+    low, high = sorted((sign * measured["ci_low"], sign * measured["ci_high"]))
+    if low > 0:
+        return {"verdict": "holds", "reason": "right direction; the interval excludes no effect"}
+    if high < 0:
+        return {
+            "verdict": "contradicted",
+            "reason": "opposite direction; the interval excludes no effect",
+        }
+    seen = "right" if sign * measured["effect"] > 0 else "opposite"
+    return {
+        "verdict": "underpowered",
+        "reason": f"{seen} direction; the interval includes no effect",
+    }
+
+
+def count_verdicts(verdicts: pd.DataFrame) -> pd.Series:
+    """How many claims came to each verdict, all four listed."""
+    order = ["holds", "contradicted", "underpowered", "not testable"]
+    return verdicts["verdict"].value_counts().reindex(order, fill_value=0).astype(np.int64)

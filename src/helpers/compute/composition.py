@@ -1,0 +1,364 @@
+"""Proportions of cell types, and how groups differ in them: by sample and by cell."""
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from helpers.compute.stats import adjust_pvalues, compare_moderated
+from helpers.errors import DataError
+from helpers.schema import CELL_TYPE, GROUP, SAMPLE, Contrast
+
+LN2 = np.log(2)
+SAMPLE_TEST = "moderated t-test on {} proportions"
+CELL_TEST = "Wilcoxon rank-sum test on cells"
+CONTRAST_COLUMNS = (
+    "contrast",
+    CELL_TYPE,
+    "unit",
+    "test",
+    "n_reference",
+    "n_test",
+    "effect",
+    "ci_low",
+    "ci_high",
+    "pvalue",
+    "padj",
+    "reason",
+)
+
+
+def count_types(cells: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
+    """Cells of every type in every sample, zeros included.
+
+    Parameters
+    ----------
+    cells
+        One row a cell: ``sample`` and ``cell_type``.
+    samples
+        One row a sample: ``sample`` and ``group``, in the order to keep.
+
+    Returns
+    -------
+    ``sample``, ``group``, ``cell_type``, ``n_cells``, ``fraction`` (of the sample's cells;
+    missing where the sample has none), one row a sample and type.
+    """
+    types = sorted(cells[CELL_TYPE].unique(), key=str.casefold)
+    counts = pd.crosstab(cells[SAMPLE], cells[CELL_TYPE])
+    counts = counts.reindex(index=samples[SAMPLE], columns=types, fill_value=0)
+    table = counts.rename_axis(SAMPLE).reset_index().melt(SAMPLE, types, CELL_TYPE, "n_cells")
+    table.insert(1, GROUP, table[SAMPLE].map(samples.set_index(SAMPLE)[GROUP]))
+    totals = table.groupby(SAMPLE)["n_cells"].transform("sum")
+    table["fraction"] = table["n_cells"] / totals.where(totals > 0)
+    order = {name: i for i, name in enumerate(samples[SAMPLE])}
+    return table.sort_values(SAMPLE, key=lambda s: s.map(order), kind="stable", ignore_index=True)
+
+
+def transform_proportions(counts: pd.DataFrame, *, transform: str) -> pd.DataFrame:
+    """Proportions on a scale where their variance depends little on their size.
+
+    Parameters
+    ----------
+    counts
+        Cells, shape (n_samples, n_types).
+    transform
+        ``logit``: natural log odds after adding half a cell to every count; ``asin``: arcsine
+        of the square root.
+
+    References
+    ----------
+    Phipson et al. (2022) Bioinformatics 38:4720. doi:10.1093/bioinformatics/btac582
+    """
+    if transform == "asin":
+        return np.arcsin(np.sqrt(counts.div(counts.sum(axis=1), axis=0)))
+    padded = counts + 0.5
+    share = padded.div(padded.sum(axis=1), axis=0)
+    return np.log(share / (1 - share))
+
+
+def compare_samples(
+    proportions: pd.DataFrame, contrast: Contrast, *, transform: str, confidence: float
+) -> pd.DataFrame:
+    """Difference of two groups in every type, the sample being the unit.
+
+    A linear model of all groups is fitted to the transformed proportions of every type and the
+    variances are moderated across types (propeller). The effect is always the log2 odds ratio,
+    from the logit model; ``transform`` decides which model gives the p-value.
+
+    Parameters
+    ----------
+    proportions
+        From :func:`count_types`.
+    contrast
+        Effects are ``contrast.test`` over ``contrast.reference``.
+
+    Returns
+    -------
+    One row a type: ``contrast``, ``cell_type``, ``unit`` (``sample``), ``test``, ``n_reference``,
+    ``n_test``, ``effect`` (log2), ``ci_low``, ``ci_high``, ``pvalue``, ``padj``
+    (Benjamini-Hochberg), ``reason`` (why there is no p-value, else empty).
+
+    References
+    ----------
+    Phipson et al. (2022) Bioinformatics 38:4720. doi:10.1093/bioinformatics/btac582
+    """
+    present = proportions[proportions.groupby(SAMPLE)["n_cells"].transform("sum") > 0]
+    counts = present.pivot_table(index=SAMPLE, columns=CELL_TYPE, values="n_cells", sort=False)
+    groups = present.drop_duplicates(SAMPLE).set_index(SAMPLE)[GROUP].reindex(counts.index)
+    n_reference = int((groups == contrast.reference).sum())
+    n_test = int((groups == contrast.test).sum())
+    table = pd.DataFrame(
+        {
+            "contrast": contrast.name,
+            CELL_TYPE: counts.columns,
+            "unit": SAMPLE,
+            "test": SAMPLE_TEST.format(transform),
+            "n_reference": n_reference,
+            "n_test": n_test,
+        }
+    )
+    design = pd.get_dummies(groups, dtype=float)
+    reason = _untestable(contrast, n_reference, n_test, len(design) - design.shape[1])
+    if reason:
+        empty = ["effect", "ci_low", "ci_high", "pvalue", "padj"]
+        return table.assign(**dict.fromkeys(empty, np.nan), reason=reason)
+    weights = pd.Series({contrast.test: 1.0, contrast.reference: -1.0}).reindex(
+        design.columns, fill_value=0.0
+    )
+    odds = compare_moderated(
+        transform_proportions(counts, transform="logit"), design, weights, confidence=confidence
+    )
+    tested = odds
+    if transform != "logit":
+        tested = compare_moderated(
+            transform_proportions(counts, transform=transform),
+            design,
+            weights,
+            confidence=confidence,
+        )
+    for column in ("effect", "ci_low", "ci_high"):
+        table[column] = odds[column].to_numpy() / LN2
+    table["pvalue"] = tested["pvalue"].to_numpy()
+    table["padj"] = adjust_pvalues(table["pvalue"])
+    return table.assign(reason="")
+
+
+def _untestable(contrast: Contrast, n_reference: int, n_test: int, df: int) -> str:
+    """Why two groups cannot be compared, or nothing."""
+    for label, n in ((contrast.reference, n_reference), (contrast.test, n_test)):
+        if n == 0:
+            return f"no sample of group {label} has cells"
+    if df < 1:
+        return f"{n_reference} and {n_test} samples: at least one group needs two"
+    return ""
+
+
+def compare_cells(
+    proportions: pd.DataFrame, contrast: Contrast, *, confidence: float
+) -> pd.DataFrame:
+    """Difference of two groups in every type, cells being counted as if independent.
+
+    The rank-sum test asks whether a cell of one group is more often of the type; the effect is
+    the log2 odds ratio of the pooled counts with its Wald interval. Cells of one donor are not
+    independent: this test calls differences between donors differences between groups.
+
+    Returns
+    -------
+    As :func:`compare_samples`, with ``unit`` ``cell`` and numbers of cells in ``n_reference``
+    and ``n_test``.
+
+    Raises
+    ------
+    DataError
+        If one of the groups has no cell at all.
+    """
+    counts = proportions.pivot_table(
+        index=GROUP, columns=CELL_TYPE, values="n_cells", aggfunc="sum", sort=False
+    )
+    for label in (contrast.reference, contrast.test):
+        if label not in counts.index or counts.loc[label].sum() == 0:
+            msg = f"group {label} has no cells to compare"
+            raise DataError(msg)
+    test, reference = counts.loc[contrast.test], counts.loc[contrast.reference]
+    n_test, n_reference = int(test.sum()), int(reference.sum())
+    inside = np.array([test, reference]) + 0.5
+    outside = np.array([n_test - test, n_reference - reference]) + 0.5
+    effect = np.log(inside[0] / outside[0]) - np.log(inside[1] / outside[1])
+    error = np.sqrt((1 / inside + 1 / outside).sum(axis=0))
+    half = stats.norm.ppf(0.5 + confidence / 2) * error
+    pvalue = [
+        _rank_sum_pvalue(int(a), n_test, int(b), n_reference)
+        for a, b in zip(test, reference, strict=True)
+    ]
+    return pd.DataFrame(
+        {
+            "contrast": contrast.name,
+            CELL_TYPE: counts.columns,
+            "unit": "cell",
+            "test": CELL_TEST,
+            "n_reference": n_reference,
+            "n_test": n_test,
+            "effect": effect / LN2,
+            "ci_low": (effect - half) / LN2,
+            "ci_high": (effect + half) / LN2,
+            "pvalue": pvalue,
+            "padj": adjust_pvalues(np.array(pvalue)),
+            "reason": "",
+        }
+    )
+
+
+def _rank_sum_pvalue(inside_a: int, n_a: int, inside_b: int, n_b: int) -> float:
+    """Wilcoxon rank-sum test of two samples of zeros and ones, given by their counts."""
+    a = np.repeat([1, 0], [inside_a, n_a - inside_a])
+    b = np.repeat([1, 0], [inside_b, n_b - inside_b])
+    if inside_a + inside_b in (0, n_a + n_b):
+        return 1.0
+    return float(stats.mannwhitneyu(a, b, method="asymptotic", use_continuity=True).pvalue)
+
+
+def measure_lead(
+    proportions: pd.DataFrame, cell_types: tuple[str, ...], group: str, *, confidence: float
+) -> pd.DataFrame:
+    """How far types together exceed the largest other type in a group's samples.
+
+    Parameters
+    ----------
+    proportions
+        From :func:`count_types`.
+    cell_types
+        Types whose cells are added up.
+
+    Returns
+    -------
+    One row as in a table of effects: mean over samples of the log2 ratio of their share to the
+    largest other share, with its t-interval. Half a cell is added to every count.
+    """
+    mine = proportions[proportions[GROUP] == group]
+    counts = mine.pivot_table(index=SAMPLE, columns=CELL_TYPE, values="n_cells", sort=False)
+    counts = counts[counts.sum(axis=1) > 0] + 0.5
+    named = [kind for kind in cell_types if kind in counts]
+    others = counts.drop(columns=named)
+    row = {"measure": "lead", CELL_TYPE: " and ".join(cell_types), "test_group": group}
+    if len(named) < len(cell_types) or others.shape[1] == 0 or counts.empty:
+        return _mean_effect(np.array([]), row, confidence, "not all of these types were found")
+    lead = np.log2(counts[named].sum(axis=1) / others.max(axis=1)).to_numpy()
+    return _mean_effect(lead, row, confidence, "")
+
+
+def measure_similarity(
+    proportions: pd.DataFrame, group: str, *, like: str, unlike: str, confidence: float
+) -> pd.DataFrame:
+    """Whether a group's samples lie nearer to one group's centre than to another's.
+
+    Returns
+    -------
+    One row as in a table of effects: mean over samples of the log2 ratio of the Aitchison
+    distance to ``unlike`` over that to ``like``; positive means like ``like``.
+
+    References
+    ----------
+    Aitchison (1982) J. R. Stat. Soc. B 44:139. doi:10.1111/j.2517-6161.1982.tb01195.x
+    """
+    counts = proportions.pivot_table(index=SAMPLE, columns=CELL_TYPE, values="n_cells", sort=False)
+    groups = proportions.drop_duplicates(SAMPLE).set_index(SAMPLE)[GROUP].reindex(counts.index)
+    log = np.log(counts + 0.5)
+    ratios = log.sub(log.mean(axis=1), axis=0)
+    centres = ratios.groupby(groups).mean()
+    mine = ratios[groups == group]
+    row = {"measure": "similarity", "test_group": group, "reference_group": like}
+    if mine.empty or like not in centres.index or unlike not in centres.index:
+        return _mean_effect(np.array([]), row, confidence, "one of the groups has no sample")
+    to_like = np.linalg.norm(mine - centres.loc[like], axis=1)
+    to_unlike = np.linalg.norm(mine - centres.loc[unlike], axis=1)
+    return _mean_effect(np.log2(to_unlike / to_like), row, confidence, "")
+
+
+def _mean_effect(
+    values: np.ndarray, row: dict[str, str], confidence: float, reason: str
+) -> pd.DataFrame:
+    """Mean over samples with its t-interval and p-value, as one row of effects."""
+    n = len(values)
+    if n < 2 and not reason:
+        reason = f"{n} sample in the group: an interval needs two"
+    numbers: dict[str, float] = dict.fromkeys(("effect", "ci_low", "ci_high", "pvalue"), np.nan)
+    if n >= 1:
+        numbers["effect"] = float(values.mean())
+    if n >= 2:
+        half = stats.t.ppf(0.5 + confidence / 2, n - 1) * values.std(ddof=1) / np.sqrt(n)
+        numbers["ci_low"] = numbers["effect"] - half
+        numbers["ci_high"] = numbers["effect"] + half
+        numbers["pvalue"] = float(stats.ttest_1samp(values, 0.0).pvalue)
+    fixed = {"unit": SAMPLE, "n_test": n, "n_reference": 0, "reason": reason}
+    return pd.DataFrame([{CELL_TYPE: "", "reference_group": ""} | row | fixed | numbers])
+
+
+def as_effects(contrasts: pd.DataFrame, contrast: Contrast) -> pd.DataFrame:
+    """Sample-level rows of a contrast in the form claims are looked up in."""
+    mine = contrasts[(contrasts["contrast"] == contrast.name) & (contrasts["unit"] == SAMPLE)]
+    return mine.assign(
+        measure="proportion", test_group=contrast.test, reference_group=contrast.reference
+    )
+
+
+def compare_groups(
+    proportions: pd.DataFrame, contrasts: list[Contrast], *, transform: str, confidence: float
+) -> pd.DataFrame:
+    """Every contrast by sample and by cell, one below the other; empty without contrasts."""
+    tables = [
+        table
+        for contrast in contrasts
+        for table in (
+            compare_samples(proportions, contrast, transform=transform, confidence=confidence),
+            compare_cells(proportions, contrast, confidence=confidence),
+        )
+    ]
+    return (
+        pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=CONTRAST_COLUMNS)
+    )
+
+
+def measure_composition(
+    proportions: pd.DataFrame,
+    contrasts: pd.DataFrame,
+    asked: list[Contrast],
+    groups: dict[str, str],
+    *,
+    confidence: float,
+) -> pd.DataFrame:
+    """All numbers claims about composition are looked up in.
+
+    Parameters
+    ----------
+    proportions, contrasts
+        From :func:`count_types` and :func:`compare_groups`.
+    asked
+        The contrasts of the cohort.
+    groups
+        Role to label.
+
+    Returns
+    -------
+    Effects by sample: differences in proportion for each contrast, the lead of each type and of
+    naive CD4+ T with CD8+ NKT-like cells in each group, and whether remission is like control.
+    """
+    kinds = [(kind,) for kind in dict.fromkeys(proportions[CELL_TYPE])]
+    present = set(proportions[GROUP])
+    rows = [as_effects(contrasts, contrast) for contrast in asked]
+    rows += [
+        measure_lead(proportions, types, group, confidence=confidence)
+        for group in groups.values()
+        if group in present
+        for types in (*kinds, ("Naive CD4+ T", "CD8+ NKT-like"))
+    ]
+    if {"reference", "responder", "non_responder"} <= set(groups):
+        rows.append(
+            measure_similarity(
+                proportions,
+                groups["responder"],
+                like=groups["reference"],
+                unlike=groups["non_responder"],
+                confidence=confidence,
+            )
+        )
+    filled = [table for table in rows if not table.empty]
+    return pd.concat(filled, ignore_index=True)

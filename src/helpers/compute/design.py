@@ -1,0 +1,50 @@
+"""The design of a cohort: samples, donors, groups."""
+
+import pandas as pd
+
+from helpers.schema import BATCH, DONOR, GROUP, SAMPLE
+
+
+def describe_samples(samples: pd.DataFrame) -> pd.DataFrame:
+    """The sample sheet as a table to show, with what was measured on each sample.
+
+    Parameters
+    ----------
+    samples
+        ``sample``, ``donor``, ``group``, ``batch`` and the flags ``rna`` and ``fragments``.
+    """
+    table = samples[[SAMPLE, DONOR, GROUP]].copy()
+    if (samples[BATCH] != "").any():
+        table[BATCH] = samples[BATCH]
+    return table.assign(RNA=samples["rna"], chromatin=samples["fragments"])
+
+
+def count_groups(
+    samples: pd.DataFrame, groups: dict[str, str], *, few_samples: int
+) -> pd.DataFrame:
+    """Samples and donors of every group, and whether they are few.
+
+    Parameters
+    ----------
+    samples
+        From :func:`describe_samples`.
+    groups
+        Role to label.
+    few_samples
+        Number up to which a group's samples are called few.
+    """
+    rows = []
+    for role, label in groups.items():
+        mine = samples[samples[GROUP] == label]
+        rows.append(
+            {
+                "role": role,
+                GROUP: label,
+                "n_samples": len(mine),
+                "n_donors": mine[DONOR].nunique(),
+                "RNA": int(mine["RNA"].sum()),
+                "chromatin": int(mine["chromatin"].sum()),
+                "few": len(mine) <= few_samples,
+            }
+        )
+    return pd.DataFrame(rows)

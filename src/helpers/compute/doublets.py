@@ -1,0 +1,235 @@
+"""Doublets: droplets that held two cells, scored by Scrublet's and DoubletFinder's rules."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from sklearn.neighbors import NearestNeighbors
+
+from helpers.compute.normalise import find_components, log_normalise, pick_variable_genes
+from helpers.errors import DataError
+
+SCRUBLET_RATIO = 2.0  # artificial doublets per cell
+SCRUBLET_RATE_SD = 0.02  # uncertainty of the expected rate, in its score's error
+N_VARIABLE = 2000  # DoubletFinder works on Seurat's default number of variable genes
+SCRUBLET_MIN_CELLS = 3  # cells in which a gene must show at least ...
+SCRUBLET_MIN_COUNTS = 3  # ... this many UMIs to be used
+SCRUBLET_TOP = 0.15  # share of genes kept, by variability
+
+
+def pair_cells(n_cells: int, n_pairs: int, *, seed: int) -> np.ndarray:
+    """Random parents of artificial doublets, shape (n_pairs, 2), drawn with replacement."""
+    return np.random.default_rng(seed).integers(0, n_cells, (n_pairs, 2))
+
+
+@dataclass(frozen=True)
+class ScrubletScores:
+    """Scores of the cells and of the artificial doublets among them, in [0, 1]."""
+
+    cells: np.ndarray
+    artificial: np.ndarray
+
+
+def score_scrublet(
+    counts: sparse.csr_matrix,
+    parents: np.ndarray,
+    *,
+    genes: np.ndarray,
+    expected_rate: float,
+    n_components: int = 30,
+) -> ScrubletScores:
+    """How much a cell's neighbourhood is made of artificial doublets (Scrublet).
+
+    Cells are scaled to their mean total, genes standardised, components found on the cells and
+    artificial doublets projected on them; a score is the posterior chance of being a doublet
+    given the share of artificial ones among the nearest neighbours.
+
+    Parameters
+    ----------
+    counts
+        Raw counts of one sample, shape (n_cells, n_genes).
+    parents
+        Rows of the two cells each artificial doublet is the sum of, shape (n_artificial, 2).
+    genes
+        Columns to use, see :func:`pick_scrublet_genes`.
+    expected_rate
+        Fraction of doublets expected.
+
+    Raises
+    ------
+    DataError
+        If there are too few cells or genes for the components.
+
+    References
+    ----------
+    Wolock, Lopez & Klein (2019) Cell Systems 8:281. doi:10.1016/j.cels.2018.11.005
+    """
+    chosen = counts[:, genes].astype(np.float64)
+    totals = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
+    doublets = chosen[parents[:, 0]] + chosen[parents[:, 1]]
+    doublet_totals = totals[parents].sum(axis=1)
+    target = totals.mean()
+    scaled = _scale_rows(chosen, target / totals)
+    components = find_components(
+        scaled, n_components=n_components, scale_max=np.inf, sample_variance=False
+    )
+    projected = components.project(_scale_rows(doublets, target / doublet_totals), np.inf)
+    return _neighbour_scores(components.scores, projected, expected_rate)
+
+
+def _scale_rows(values: sparse.csr_matrix, factor: np.ndarray) -> sparse.csr_matrix:
+    scaled = values.copy()
+    scaled.data *= np.repeat(factor, np.diff(scaled.indptr))
+    return scaled
+
+
+def _neighbour_scores(
+    cells: np.ndarray, artificial: np.ndarray, expected_rate: float
+) -> ScrubletScores:
+    n_cells, n_artificial = len(cells), len(artificial)
+    ratio = n_artificial / n_cells
+    n_near = round(0.5 * np.sqrt(n_cells))
+    n_adjusted = round(n_near * (1 + ratio))
+    points = np.vstack([cells, artificial])
+    near = _nearest(points, n_adjusted)
+    n_doublets = (near >= n_cells).sum(axis=1)
+    share = (n_doublets + 1) / (n_adjusted + 2)
+    score = share * expected_rate / ratio
+    score /= 1 - expected_rate - share * (1 - expected_rate - expected_rate / ratio)
+    return ScrubletScores(score[:n_cells], score[n_cells:])
+
+
+def _nearest(points: np.ndarray, n_near: int, rows: int | None = None) -> np.ndarray:
+    """Exact nearest neighbours of the first ``rows`` points, themselves left out."""
+    search = NearestNeighbors(n_neighbors=n_near + 1, algorithm="brute").fit(points)
+    asked = points[:rows]
+    near = search.kneighbors(asked, return_distance=False)
+    own = near == np.arange(len(asked))[:, None]
+    # A point that ties with others may be missing from its own list: then drop the farthest.
+    own[~own.any(axis=1), -1] = True
+    return near[~own].reshape(len(asked), n_near)
+
+
+def pick_scrublet_genes(counts: sparse.csr_matrix) -> np.ndarray:
+    """Columns Scrublet would use: well seen, and in the top 15 % by variability.
+
+    The v-score is a gene's variance over the one its mean predicts (Klein et al. 2015,
+    doi:10.1016/j.cell.2015.04.044); the trend here is that of :mod:`normalise`, which ranks
+    genes alike.
+    """
+    seen = np.asarray((counts >= SCRUBLET_MIN_COUNTS).sum(axis=0)).ravel() >= SCRUBLET_MIN_CELLS
+    columns = np.flatnonzero(seen)
+    n_expressed = np.count_nonzero(np.diff(counts.tocsc().indptr))
+    n_genes = max(1, round(SCRUBLET_TOP * n_expressed))
+    return columns[pick_variable_genes(counts[:, columns].tocsr(), n_genes=n_genes)]
+
+
+def score_doubletfinder(
+    counts: sparse.csr_matrix,
+    parents: np.ndarray,
+    *,
+    pk: float,
+    n_components: int,
+) -> np.ndarray:
+    """Share of artificial doublets among a cell's nearest neighbours (pANN of DoubletFinder).
+
+    Artificial doublets are the mean of two cells' counts; cells and doublets are normalised and
+    reduced to principal components together.
+
+    Parameters
+    ----------
+    parents
+        Rows of the two cells each doublet is the mean of, shape (n_artificial, 2). For an
+        artificial share ``pN`` of all points there are ``n_cells * pN / (1 - pN)`` of them.
+    pk
+        Neighbours, as a share of cells and artificial doublets together.
+
+    Returns
+    -------
+    pANN of each cell in [0, 1]; a cell like any other has about pN.
+
+    References
+    ----------
+    McGinnis, Murrow & Gartner (2019) Cell Systems 8:329. doi:10.1016/j.cels.2019.03.003
+    """
+    n_cells = counts.shape[0]
+    doublets = (counts[parents[:, 0]] + counts[parents[:, 1]]).astype(np.float64) / 2
+    merged = sparse.vstack([counts.astype(np.float64), doublets], format="csr")
+    genes = pick_variable_genes(merged, n_genes=N_VARIABLE)
+    expression = log_normalise(merged)[:, genes]
+    points = find_components(expression, n_components=n_components).scores
+    near = _nearest(points, max(1, round(pk * len(points))), rows=n_cells)
+    return np.asarray((near >= n_cells).mean(axis=1))
+
+
+def call_scrublet(score: np.ndarray, *, cut: float) -> np.ndarray:
+    """Cells whose posterior chance of being a doublet passes ``cut``."""
+    return np.asarray(score > cut)
+
+
+def call_doubletfinder(score: np.ndarray, *, expected_rate: float, cut: float) -> np.ndarray:
+    """The expected number of cells with the highest pANN, as far as it passes ``cut``.
+
+    DoubletFinder calls a fixed number; the cut keeps it from calling cells whose surroundings
+    hold no more artificial doublets than chance puts there.
+    """
+    n_expected = round(expected_rate * len(score))
+    called = np.zeros(len(score), dtype=bool)
+    called[np.argsort(-score, kind="stable")[:n_expected]] = True
+    return called & (score > cut)
+
+
+@dataclass(frozen=True)
+class DoubletCalls:
+    """Scores and calls of both methods, one entry a cell."""
+
+    scrublet_score: np.ndarray
+    doubletfinder_score: np.ndarray
+    scrublet: np.ndarray
+    doubletfinder: np.ndarray
+
+
+def find_doublets(
+    counts: sparse.csr_matrix,
+    *,
+    expected_rate: float,
+    cut: float,
+    pn: float,
+    pk: float,
+    n_components: int,
+    seed: int,
+) -> DoubletCalls:
+    """Doublets of one sample by both methods.
+
+    Parameters
+    ----------
+    counts
+        Raw counts of the cells that passed quality control, shape (n_cells, n_genes).
+    pn, pk
+        DoubletFinder: share of artificial doublets, and of neighbours.
+
+    Raises
+    ------
+    DataError
+        If there are not more cells than components.
+    """
+    n_cells = counts.shape[0]
+    if n_cells <= n_components:
+        msg = f"{n_cells} cells are too few for {n_components} components; lower doublet_pcs"
+        raise DataError(msg)
+    scrublet_pairs = pair_cells(n_cells, round(SCRUBLET_RATIO * n_cells), seed=seed)
+    scrublet = score_scrublet(
+        counts,
+        scrublet_pairs,
+        genes=pick_scrublet_genes(counts),
+        expected_rate=expected_rate,
+        n_components=n_components,
+    ).cells
+    pairs = pair_cells(n_cells, round(n_cells * pn / (1 - pn)), seed=seed + 1)
+    finder = score_doubletfinder(counts, pairs, pk=pk, n_components=n_components)
+    return DoubletCalls(
+        scrublet,
+        finder,
+        call_scrublet(scrublet, cut=cut),
+        call_doubletfinder(finder, expected_rate=expected_rate, cut=cut),
+    )

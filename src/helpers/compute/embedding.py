@@ -1,0 +1,78 @@
+"""Neighbours, clusters and the two-dimensional map of cells."""
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import scanpy as sc
+from sklearn.neighbors import KNeighborsTransformer
+
+
+def connect_neighbors(points: np.ndarray, *, n_neighbors: int, seed: int) -> ad.AnnData:
+    """Graph of nearest neighbours, exact, weighted as UMAP does.
+
+    Parameters
+    ----------
+    points
+        Aligned principal components, shape (n_cells, n_components).
+    n_neighbors
+        Neighbours of each cell, itself included; at most the number of cells.
+
+    Returns
+    -------
+    AnnData without genes whose ``obsp`` holds the graph and ``obsm["X_pca"]`` the points.
+    """
+    adata = ad.AnnData(obs=pd.DataFrame(index=pd.RangeIndex(len(points)).astype(str)))
+    adata.obsm["X_pca"] = np.asarray(points, dtype=np.float32)
+    nearest = min(n_neighbors, len(points) - 1)
+    # Brute force is exact and, up to some 100,000 cells, faster than building an index.
+    search = KNeighborsTransformer(n_neighbors=nearest, algorithm="brute")
+    sc.pp.neighbors(
+        adata, n_neighbors=nearest, use_rep="X_pca", transformer=search, random_state=seed
+    )
+    return adata
+
+
+def cluster_cells(graph: ad.AnnData, *, resolution: float, seed: int) -> np.ndarray:
+    """Leiden cluster of every cell, numbered from the largest.
+
+    References
+    ----------
+    Traag, Waltman & van Eck (2019) Sci. Rep. 9:5233. doi:10.1038/s41598-019-41695-z
+    """
+    found = sc.tl.leiden(
+        graph,
+        resolution=resolution,
+        flavor="igraph",
+        n_iterations=2,
+        directed=False,
+        random_state=seed,
+        copy=True,
+    )
+    return found.obs["leiden"].astype(int).to_numpy()
+
+
+def embed_cells(graph: ad.AnnData, *, method: str, seed: int) -> np.ndarray:
+    """Two-dimensional map of the cells, shape (n_cells, 2).
+
+    Parameters
+    ----------
+    graph
+        From :func:`connect_neighbors`.
+    method
+        ``umap`` or ``tsne``.
+
+    References
+    ----------
+    McInnes, Healy & Melville (2018) arXiv:1802.03426. Policar, Strazar & Zupan (2024)
+    J. Stat. Softw. 109:1 (openTSNE). doi:10.18637/jss.v109.i03
+    """
+    if method == "tsne":
+        from openTSNE import TSNE
+
+        perplexity = min(30, (graph.n_obs - 1) / 3)
+        fitted = TSNE(perplexity=perplexity, random_state=seed, n_jobs=-1).fit(
+            graph.obsm["X_pca"].astype(np.float64)
+        )
+        return np.asarray(fitted)
+    mapped = sc.tl.umap(graph, random_state=seed, copy=True)
+    return np.asarray(mapped.obsm["X_umap"])

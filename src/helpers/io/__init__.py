@@ -1,0 +1,1 @@
+"""Reading and writing files; the only analysis code that touches the disk."""

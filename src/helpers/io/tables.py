@@ -1,0 +1,43 @@
+"""Result tables as CSV: the same table gives the same bytes."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from helpers.io.atomic import replacing, write_text
+
+DIGITS = "%.6g"
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a tidy table as CSV, without its index, numbers to six significant digits."""
+    with replacing(path) as partial:
+        table.to_csv(partial, index=False, float_format=DIGITS, lineterminator="\n")
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a result table; text stays text, so that a sample called ``NA`` keeps its name."""
+    return pd.read_csv(path, keep_default_na=False, na_values=[""])
+
+
+def write_json(record: object, path: Path) -> None:
+    """Write a record as JSON, keys in the order given."""
+    write_text(path, dump_json(record))
+
+
+def write_json_if_changed(record: object, path: Path) -> None:
+    """Write a record only if it says something new, so that the file's time tells when."""
+    if path.exists() and json.loads(path.read_text(encoding="utf-8")) == json.loads(
+        dump_json(record)
+    ):
+        return
+    write_json(record, path)
+
+
+def dump_json(record: object) -> str:
+    return json.dumps(record, indent=1, ensure_ascii=False) + "\n"
+
+
+def read_json(path: Path) -> dict[str, object]:
+    return dict(json.loads(path.read_text(encoding="utf-8")))

@@ -1,0 +1,186 @@
+"""The parameters of every chapter: typed, with defaults that say where they come from."""
+
+import difflib
+import re
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from helpers.errors import ParamsError
+from helpers.project import DEFAULTS, REFERENCE
+
+
+class Params(BaseModel):
+    """Parameters of one chapter; unknown names and wrong types are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class SampleRnaParams(Params):
+    """What happens to the RNA of one sample: which cells are kept."""
+
+    min_genes: int = Field(ge=0, description="genes a cell must show")
+    max_genes: int = Field(ge=1, description="genes above which a cell is left out")
+    min_umis: int = Field(ge=0, description="UMIs a cell must have")
+    max_umis: int = Field(ge=1, description="UMIs above which a cell is left out")
+    max_pct_mito: float = Field(
+        gt=0, le=100, description="percent of UMIs from mitochondrial genes"
+    )
+    doublet_rate: float = Field(gt=0, lt=0.5, description="fraction of doublets expected")
+    doublet_cut: float = Field(gt=0, lt=1, description="score above which a cell is a doublet")
+    doublet_pn: float = Field(
+        gt=0, lt=1, description="DoubletFinder: artificial share of all cells"
+    )
+    doublet_pk: float = Field(gt=0, lt=1, description="DoubletFinder: neighbours as share of cells")
+    doublet_pcs: int = Field(ge=2, le=100, description="principal components for the neighbours")
+    remove_doublets: Literal["either", "both", "scrublet", "doubletfinder", "none"] = Field(
+        description="which method's doublets are removed"
+    )
+    min_cells_doublets: int = Field(ge=20, description="cells a sample needs for doublet calling")
+    seed: int = Field(ge=0, description="start of the random numbers")
+
+    @model_validator(mode="after")
+    def _ranges_are_open(self) -> "SampleRnaParams":
+        for low, high in (("min_genes", "max_genes"), ("min_umis", "max_umis")):
+            if getattr(self, low) >= getattr(self, high):
+                msg = f"{low} ({getattr(self, low)}) must be below {high} ({getattr(self, high)})"
+                raise ValueError(msg)
+        return self
+
+
+class QualityParams(SampleRnaParams):
+    """Parameters of notebooks/quality.ipynb."""
+
+
+class MapParams(Params):
+    """How all samples come onto one map: variable genes, components, donors, clusters."""
+
+    target_sum: int = Field(ge=1, description="UMIs every cell is scaled to before log1p")
+    n_variable_genes: int = Field(ge=50, description="variable genes kept for the map")
+    n_pcs: int = Field(ge=2, le=100, description="principal components")
+    integration: Literal["harmony", "cca", "none"] = Field(description="how donors are aligned")
+    n_neighbors: int = Field(ge=2, le=200, description="neighbours of each cell in the graph")
+    resolution: float = Field(gt=0, description="Leiden resolution")
+    embedding: Literal["umap", "tsne"] = Field(description="the two-dimensional map")
+    seed: int = Field(ge=0, description="start of the random numbers")
+
+
+class AnnotationParams(Params):
+    """How clusters are named by their marker genes."""
+
+    target_sum: int = Field(ge=1, description="UMIs every cell is scaled to before log1p")
+    markers: str = Field(description="marker genes, in params/reference/ or an absolute path")
+    unknown_below: float = Field(
+        ge=0, description="mean score a cluster needs for a label, per cell (ScType)"
+    )
+
+
+class CompositionParams(MapParams, AnnotationParams):
+    """Parameters of notebooks/composition.ipynb."""
+
+    transform: Literal["logit", "asin"] = Field(description="transform of the proportions")
+    confidence: float = Field(gt=0.5, lt=1, description="coverage of the intervals")
+    fdr: float = Field(gt=0, lt=1, description="Benjamini-Hochberg threshold")
+    markers_shown: int = Field(ge=1, le=10, description="marker genes a type shows in the dot plot")
+
+
+class CohortParams(Params):
+    """Parameters of notebooks/cohort.ipynb."""
+
+    few_samples: int = Field(ge=2, description="samples a group has at most to be called few")
+
+
+class ClaimsParams(Params):
+    """Parameters of notebooks/claims.ipynb: none, it only collects verdicts."""
+
+
+CHAPTER_PARAMS: dict[str, type[Params]] = {
+    "cohort": CohortParams,
+    "quality": QualityParams,
+    "fig1_composition": CompositionParams,
+    "claims": ClaimsParams,
+}
+
+
+def nearest(name: str, known: list[str]) -> str | None:
+    """The known name a user most likely meant, if any is close."""
+    found = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    return found[0] if found else None
+
+
+def defaults_file(chapter: str) -> Path:
+    return DEFAULTS / f"{chapter}.yml"
+
+
+def load_defaults(chapter: str) -> dict[str, object]:
+    """The default of every parameter of a chapter.
+
+    Raises
+    ------
+    ParamsError
+        If the chapter has no parameters.
+    """
+    if chapter not in CHAPTER_PARAMS:
+        close = nearest(chapter, list(CHAPTER_PARAMS))
+        hint = f"; did you mean {close!r}?" if close else ""
+        msg = f"there is no chapter {chapter!r}{hint} Chapters: {', '.join(CHAPTER_PARAMS)}."
+        raise ParamsError(msg)
+    values = yaml.safe_load(defaults_file(chapter).read_text(encoding="utf-8"))
+    return dict(values or {})
+
+
+def load_params(chapter: str, overrides: dict[str, object] | None = None) -> Params:
+    """The parameters of a chapter: its defaults with a cohort's overrides.
+
+    Raises
+    ------
+    ParamsError
+        If a name is unknown (naming the nearest) or a value impossible, one sentence each.
+    """
+    values = load_defaults(chapter)
+    problems = list(override_problems(chapter, overrides or {}))
+    if problems:
+        raise ParamsError("; ".join(text for _, text in problems))
+    model = CHAPTER_PARAMS[chapter]
+    return model.model_validate(values | (overrides or {}))
+
+
+def override_problems(chapter: str, overrides: dict[str, object]) -> list[tuple[str, str]]:
+    """What is wrong with a chapter's overrides, as (parameter, sentence) pairs."""
+    values = load_defaults(chapter)
+    model = CHAPTER_PARAMS[chapter]
+    problems = []
+    for name in sorted(set(overrides) - set(model.model_fields)):
+        close = nearest(name, list(model.model_fields))
+        hint = f"did you mean {close!r}?" if close else f"known: {', '.join(model.model_fields)}"
+        problems.append((name, f"{chapter} has no parameter {name!r}; {hint}"))
+    known = {name: value for name, value in overrides.items() if name in model.model_fields}
+    try:
+        model.model_validate(values | known)
+    except ValidationError as error:
+        for item in error.errors():
+            name = str(item["loc"][0]) if item["loc"] else ", ".join(sorted(known))
+            problems.append((name, f"{chapter}.{name}: {item['msg']}"))
+    return problems
+
+
+def subset(params: Params, model: type[Params]) -> dict[str, object]:
+    """Only the values that ``model`` names, so that a stage re-runs for its own alone."""
+    return {name: getattr(params, name) for name in model.model_fields}
+
+
+def origins(chapter: str) -> dict[str, str]:
+    """Where each default of a chapter comes from: the comment behind its value."""
+    found = {}
+    for line in defaults_file(chapter).read_text(encoding="utf-8").splitlines():
+        match = re.match(r"^(\w+):\s*[^#]*#\s*(.+)$", line)
+        if match:
+            found[match[1]] = match[2].strip()
+    return found
+
+
+def marker_file(name: str) -> Path:
+    """The marker table a parameter names."""
+    return REFERENCE / name

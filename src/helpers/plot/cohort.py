@@ -1,0 +1,44 @@
+"""The design of a cohort: who was sampled, what was measured."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from helpers.plot.style import GREY, group_colours, own_axes, plain
+from helpers.schema import GROUP, SAMPLE
+
+
+def plot_design(
+    samples: pd.DataFrame, *, measurements: list[str], groups: list[str], ax: Axes | None = None
+) -> Axes:
+    """Samples against measurements: a filled square where there are data.
+
+    Parameters
+    ----------
+    samples
+        ``sample``, ``group`` and one true-or-false column a measurement.
+    """
+    ax = own_axes(ax, max(80, 42 + 8 * len(samples)), 32 + 7 * len(measurements))
+    colours = group_colours(groups)
+    ordered = pd.concat([samples[samples[GROUP] == group] for group in groups])
+    for row, name in enumerate(measurements):
+        for column, (has, group) in enumerate(zip(ordered[name], ordered[GROUP], strict=True)):
+            filled = colours[group] if has else "white"
+            edge = colours[group] if has else GREY
+            ax.scatter(column, row, s=90, marker="s", color=filled, edgecolors=edge, linewidths=0.8)
+            if not has:
+                ax.text(column, row, "–", ha="center", va="center", color="#666666")
+    turn = 90 if len(ordered) > 10 or max(map(len, ordered[SAMPLE])) > 6 else 0
+    ax.set_xticks(range(len(ordered)), [plain(s) for s in ordered[SAMPLE]], rotation=turn)
+    ax.set_yticks(range(len(measurements)), measurements)
+    ax.set_xlim(-0.7, len(ordered) - 0.3)
+    ax.set_ylim(len(measurements) - 0.4, -0.6)
+    ax.set_xlabel(SAMPLE)
+    ax.set_ylabel("measured")
+    ends = np.cumsum([int((ordered[GROUP] == group).sum()) for group in groups])
+    for end in ends[:-1]:
+        ax.axvline(end - 0.5, color=GREY, linewidth=0.6, linestyle=(0, (2, 2)))
+    for group in groups:
+        ax.scatter([], [], s=20, marker="s", color=colours[group], label=plain(group))
+    ax.legend(title=GROUP, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    return ax

@@ -1,0 +1,68 @@
+"""Dot plot of marker genes."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from helpers.plot.style import DARK, SEQUENTIAL, own_axes, plain
+from helpers.schema import CELL_TYPE, GENE
+
+LARGEST_PT2 = 42.0  # area of the dot of a gene that every cell expresses
+
+
+def plot_dots(
+    summary: pd.DataFrame, *, genes: list[str], cell_types: list[str], ax: Axes | None = None
+) -> Axes:
+    """Genes against types: area of a dot for expressing cells, colour for mean expression.
+
+    Parameters
+    ----------
+    summary
+        ``cell_type``, ``gene``, ``fraction``, ``scaled``, one row a pair.
+    genes, cell_types
+        Order of columns and rows.
+    """
+    ax = own_axes(ax, max(120, 28 + 4.1 * len(genes)), 32 + 4.6 * len(cell_types))
+    x = summary[GENE].map({gene: i for i, gene in enumerate(genes)})
+    y = summary[CELL_TYPE].map({kind: i for i, kind in enumerate(cell_types)})
+    dots = ax.scatter(
+        x,
+        y,
+        s=summary["fraction"] * LARGEST_PT2,
+        c=summary["scaled"],
+        cmap=SEQUENTIAL,
+        vmin=0,
+        vmax=1,
+        edgecolors=DARK,
+        linewidths=0.2,
+    )
+    ax.set_xticks(range(len(genes)), [plain(g) for g in genes], rotation=90, fontstyle="italic")
+    ax.set_yticks(range(len(cell_types)), [plain(kind) for kind in cell_types])
+    ax.set_xlim(-0.7, len(genes) - 0.3)
+    ax.set_ylim(len(cell_types) - 0.4, -0.6)
+    ax.set_xlabel("marker gene")
+    ax.set_ylabel("cell type")
+    bar = ax.figure.colorbar(dots, ax=ax, shrink=0.55, aspect=12, pad=0.02, anchor=(0, 0))
+    bar.set_label("mean expression,\nshare of the gene's range")
+    for share in (0.25, 0.5, 1.0):
+        ax.scatter(
+            [],
+            [],
+            s=share * LARGEST_PT2,
+            color="white",
+            edgecolors=DARK,
+            lw=0.4,
+            label=f"{share:.0%}",
+        )
+    legend = ax.legend(
+        title="cells expressing", loc="upper left", bbox_to_anchor=(1.01, 1.02), labelspacing=0.7
+    )
+    legend.get_title().set_fontsize(6.5)
+    ax.set_axisbelow(True)
+    ax.grid(color="#EEEEEE", linewidth=0.4)
+    return ax
+
+
+def drawn_shares(ax: Axes) -> np.ndarray:
+    """Share of expressing cells behind each dot drawn, from its area."""
+    return np.asarray(ax.collections[0].get_sizes()) / LARGEST_PT2

@@ -1,0 +1,184 @@
+"""What was measured per cell, which cells were left out, and doublet scores."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from helpers.plot.style import (
+    DARK,
+    GREY,
+    OKABE_ITO,
+    PAGE_WIDTH_MM,
+    group_colours,
+    new_grid,
+    own_axes,
+    plain,
+    use_log,
+)
+from helpers.schema import GROUP, SAMPLE
+
+VERDICT_COLOURS = {
+    "kept": "#0072B2",
+    "few_umis": "#F0E442",
+    "many_umis": "#882255",
+    "few_genes": "#999933",
+    "many_genes": "#AA4499",
+    "mitochondrial": "#D55E00",
+    "doublet": "#000000",
+}
+VERDICT_NAMES = {
+    "kept": "kept",
+    "few_umis": "too few UMIs",
+    "many_umis": "too many UMIs",
+    "few_genes": "too few genes",
+    "many_genes": "too many genes",
+    "mitochondrial": "mitochondrial",
+    "doublet": "doublet",
+}
+MEASURES = {
+    "n_umis": ("UMIs per cell", True),
+    "n_genes": ("genes per cell", True),
+    "pct_mito": ("mitochondrial UMIs (%)", False),
+}
+
+
+def plot_measures(
+    barcodes: pd.DataFrame,
+    *,
+    limits: dict[str, tuple[float | None, float | None]],
+    groups: list[str],
+) -> Figure:
+    """UMIs, genes and mitochondrial share by sample, with the thresholds.
+
+    Parameters
+    ----------
+    barcodes
+        One row a barcode: ``sample``, ``group`` and the three measures.
+    limits
+        Lowest and highest value kept of each measure, None where there is none.
+    """
+    samples = barcodes.drop_duplicates(SAMPLE).set_index(SAMPLE)[GROUP]
+    turn = 90 if len(samples) > 4 else 0
+    figure, axes = new_grid(PAGE_WIDTH_MM, 62, 1, 3)
+    colours = group_colours(groups)
+    for ax, (measure, (name, logarithmic)) in zip(axes, MEASURES.items(), strict=True):
+        for i, (sample, group) in enumerate(samples.items()):
+            values = barcodes.loc[barcodes[SAMPLE] == sample, measure].dropna().to_numpy()
+            if len(values):
+                _draw_violin(ax, values, i, colours[group], logarithmic=logarithmic)
+        if logarithmic:
+            use_log(ax.yaxis)
+        for limit in limits[measure]:
+            if limit is not None:
+                ax.axhline(limit, color=DARK, linewidth=0.7, linestyle=(0, (4, 2)))
+        ax.set_xticks(range(len(samples)), [plain(s) for s in samples.index], rotation=turn)
+        ax.set_xlabel(SAMPLE)
+        ax.set_ylabel(name)
+        if barcodes[measure].isna().all():
+            ax.text(0.5, 0.5, "not measured:\nno MT- genes", ha="center", transform=ax.transAxes)
+    handles = [axes[0].scatter([], [], color=colours[g], s=14, label=plain(g)) for g in groups]
+    axes[2].legend(handles=handles, title=GROUP, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return figure
+
+
+def _draw_violin(ax: Axes, values: np.ndarray, at: int, colour: str, *, logarithmic: bool) -> None:
+    """A violin of the values, on the log scale where the axis is; a line at the median."""
+    shown = np.log10(np.maximum(values, 1)) if logarithmic else values
+    edges = np.linspace(shown.min(), shown.max() + 1e-9, 41)
+    height, _ = np.histogram(shown, edges)
+    smooth = np.convolve(height, [0.25, 0.5, 0.25], mode="same")
+    middle = (edges[1:] + edges[:-1]) / 2
+    y = 10**middle if logarithmic else middle
+    half = 0.42 * smooth / smooth.max()
+    ax.fill_betweenx(y, at - half, at + half, color=colour, linewidth=0)
+    median = np.median(values)
+    ax.plot([at - 0.25, at + 0.25], [median, median], color="white", linewidth=1.1)
+
+
+def plot_verdicts(barcodes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """How many barcodes of each sample were kept, and why the others were not."""
+    counts = pd.crosstab(barcodes[SAMPLE], barcodes["verdict"])
+    counts = counts.reindex(index=list(dict.fromkeys(barcodes[SAMPLE])))
+    shown = [name for name in VERDICT_COLOURS if name in counts]
+    ax = own_axes(ax, 120, 30 + 4.5 * len(counts))
+    left = np.zeros(len(counts))
+    for verdict in shown:
+        width = counts[verdict].to_numpy()
+        ax.barh(
+            range(len(counts)),
+            width,
+            left=left,
+            color=VERDICT_COLOURS[verdict],
+            edgecolor="white",
+            linewidth=0.3,
+            label=VERDICT_NAMES[verdict],
+        )
+        left = left + width
+    ax.set_yticks(range(len(counts)), [plain(s) for s in counts.index])
+    ax.invert_yaxis()
+    ax.set_ylabel(SAMPLE)
+    ax.set_xlabel("barcodes called by Cell Ranger")
+    ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), title="verdict")
+    return ax
+
+
+def plot_scatter(barcodes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Genes against UMIs of every barcode, coloured by verdict."""
+    ax = own_axes(ax, 110, 75)
+    for verdict, colour in VERDICT_COLOURS.items():
+        mine = barcodes[barcodes["verdict"] == verdict]
+        if mine.empty:
+            continue
+        ax.scatter(
+            mine["n_umis"],
+            mine["n_genes"],
+            s=1.2,
+            color=colour,
+            linewidths=0,
+            alpha=0.35 if verdict == "kept" else 0.9,
+            rasterized=True,
+        )
+        ax.scatter([], [], s=14, color=colour, label=f"{VERDICT_NAMES[verdict]} ({len(mine):,})")
+    use_log(ax.xaxis)
+    use_log(ax.yaxis)
+    ax.set_xlabel("UMIs per barcode")
+    ax.set_ylabel("genes per barcode")
+    ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), title="verdict (barcodes)")
+    return ax
+
+
+def plot_doublets(barcodes: pd.DataFrame, *, cut: float) -> Figure:
+    """Scores of both doublet methods: distributions with the cut, and one against the other."""
+    scored = barcodes.dropna(subset=["scrublet_score", "doubletfinder_score"])
+    figure, axes = new_grid(PAGE_WIDTH_MM, 70, 1, 3)
+    names = {"scrublet": "Scrublet score", "doubletfinder": "DoubletFinder score (pANN)"}
+    for ax, (method, name) in zip(axes, names.items(), strict=False):
+        score, called = scored[f"{method}_score"], scored[method].astype(bool)
+        bins = np.linspace(0, max(float(score.max()), cut) + 1e-9, 41)
+        for part, colour, label in (
+            (score[~called], GREY, "singlet"),
+            (score[called], DARK, "doublet"),
+        ):
+            ax.hist(part, bins=bins, color=colour, label=f"{label} ({len(part):,})")
+        ax.axvline(cut, color=OKABE_ITO[5], linestyle=(0, (4, 2)), label=f"cut {cut:g}")
+        ax.set_xlabel(name)
+        ax.set_ylabel("cells")
+        ax.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=1)
+    both = scored["scrublet"].astype(int) + scored["doubletfinder"].astype(int)
+    styles = ((0, GREY, "neither"), (1, OKABE_ITO[1], "one method"), (2, DARK, "both"))
+    for n, colour, label in styles:
+        mine = scored[both == n]
+        axes[2].scatter(
+            mine["scrublet_score"],
+            mine["doubletfinder_score"],
+            s=1.5,
+            color=colour,
+            linewidths=0,
+            rasterized=True,
+        )
+        axes[2].scatter([], [], s=14, color=colour, label=f"{label} ({len(mine):,})")
+    axes[2].set_xlabel(names["scrublet"])
+    axes[2].set_ylabel(names["doubletfinder"])
+    axes[2].legend(title="called by", loc="lower left", bbox_to_anchor=(0, 1.0))
+    return figure

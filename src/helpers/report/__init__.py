@@ -1,0 +1,1 @@
+"""Jobs, notebooks, passports, pages and the command line."""

@@ -1,0 +1,75 @@
+"""The chapters of the book: what each asks, shows and needs."""
+
+from dataclasses import dataclass
+
+from helpers.schema import Cohort
+
+RNA_OBJECT = "objects/rna.h5ad"
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One page of the book."""
+
+    id: str
+    notebook: str
+    title: str
+    source: str
+    """Which figure of which source it re-makes."""
+    question: str
+    needs: tuple[str, ...] = ()
+    """Columns of the sample sheet without which there is nothing to show."""
+    objects: tuple[str, ...] = ()
+    """Results of stages it reads, relative to the results folder."""
+
+
+CHAPTERS: tuple[Chapter, ...] = (
+    Chapter(
+        "cohort",
+        "cohort",
+        "The cohort",
+        "study design",
+        "Who was sampled, and what was measured on whom?",
+    ),
+    Chapter(
+        "quality",
+        "quality",
+        "Quality of the cells",
+        "Supplementary Figure S1",
+        "Which cells are kept, and why are the others not?",
+        needs=("rna",),
+    ),
+    Chapter(
+        "fig1_composition",
+        "composition",
+        "Cell types and their proportions",
+        "Figure 1A–E",
+        "Which cell types are there, and which change in abundance?",
+        needs=("rna",),
+        objects=(RNA_OBJECT, "objects/cluster_labels.csv"),
+    ),
+    Chapter(
+        "claims",
+        "claims",
+        "Claims",
+        "every headline sentence",
+        "Which sentences of the sources hold in this cohort?",
+    ),
+)
+BY_ID = {chapter.id: chapter for chapter in CHAPTERS}
+NEED_NAMES = {
+    "rna": "RNA counts",
+    "fragments": "chromatin fragments",
+}
+
+
+def skip_reason(chapter: Chapter, cohort: Cohort) -> str:
+    """Why a cohort cannot have a chapter, as a sentence; empty if it can."""
+    for need in chapter.needs:
+        if not any(getattr(sample, need) for sample in cohort.samples):
+            name = NEED_NAMES[need]
+            return (
+                f"This chapter needs {name}, and no sample of the cohort has them "
+                f"(column {need} of the sample sheet)."
+            )
+    return ""

@@ -1,0 +1,334 @@
+"""What a notebook shows: panels, tables, parameters and verdicts, each kept as files, too."""
+
+import html
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import yaml
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from helpers.compute.claims import judge_claims
+from helpers.errors import DataError
+from helpers.io.atomic import replacing
+from helpers.io.tables import read_table, write_json, write_table
+from helpers.params import CHAPTER_PARAMS, load_defaults, origins
+from helpers.report.jobs import Job, read_job
+from helpers.schema import BARCODE, GROUP, RESULT_COLUMNS, SAMPLE, Claim, Contrast
+
+SHOWN_ROWS = 1000  # rows of a table put on the page; all are in the file
+PNG_DPI = 300
+WORK = "work"
+
+
+@dataclass(frozen=True)
+class Html:
+    """Something a notebook displays; every text in it has been escaped."""
+
+    text: str
+
+    def _repr_html_(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
+class Page:
+    """One chapter being made: what it may read and where its figures and tables go."""
+
+    chapter: str
+    results: Path
+    job: Job
+
+    # What the chapter is about
+
+    @property
+    def groups(self) -> dict[str, str]:
+        """Role to label."""
+        return dict(self.job.design["groups"])  # type: ignore[call-overload]
+
+    @property
+    def labels(self) -> list[str]:
+        """Group labels that have samples, in the order of the roles."""
+        present = set(self.samples[GROUP])
+        return [label for label in self.groups.values() if label in present]
+
+    @property
+    def samples(self) -> pd.DataFrame:
+        """The sample sheet, one row a sample, ordered by group."""
+        sheet = pd.DataFrame(self.job.design["samples"])
+        order = {label: i for i, label in enumerate(self.groups.values())}
+        return sheet.sort_values(
+            GROUP, key=lambda s: s.map(order), kind="stable", ignore_index=True
+        )
+
+    @property
+    def contrasts(self) -> list[Contrast]:
+        return [Contrast(**record) for record in self.job.design["contrasts"]]  # type: ignore[attr-defined]
+
+    @property
+    def simulated(self) -> bool:
+        return bool(self.job.design["simulated"])
+
+    @property
+    def skipped(self) -> dict[str, str]:
+        """Chapters the cohort cannot have, with the reason (known to the claims page)."""
+        return dict(self.job.design.get("skipped", {}))  # type: ignore[call-overload]
+
+    def stage_result(self, name: str) -> Path:
+        """A result of a stage, such as ``rna.h5ad``."""
+        return self.results / "objects" / name
+
+    def barcodes(self) -> pd.DataFrame:
+        """Every barcode of every sample with its measures and verdict."""
+        keys = self.samples.loc[self.samples["rna"], "key"]
+        tables = [read_table(self.stage_result(f"samples/{key}.rna.csv")) for key in keys]
+        merged = pd.concat(tables, ignore_index=True)
+        text = [SAMPLE, GROUP]
+        return merged.astype(dict.fromkeys(text, str))
+
+    def truth(self) -> pd.DataFrame | None:
+        """What was planted in each cell of a simulated cohort, if it was written."""
+        if "truth" not in self.job.data:
+            return None
+        return pd.read_csv(self.job.data["truth"][0], keep_default_na=False)
+
+    # What the chapter shows
+
+    def panel(
+        self, panel: str, drawn: Axes | Figure, data: pd.DataFrame, *, caption: str, alt: str
+    ) -> Html:
+        """Keep a panel as SVG, PNG and source data with its passport, and show it.
+
+        Parameters
+        ----------
+        panel
+            Letter of the panel, such as ``A``.
+        data
+            Every number drawn, tidy.
+        caption
+            What the axes show, n, the test and the unit of replication.
+        alt
+            The panel in words, for those who cannot see it.
+        """
+        figure = drawn.figure if isinstance(drawn, Axes) else drawn
+        if not isinstance(figure, Figure):
+            msg = f"panel {panel} of {self.chapter}: a figure inside a figure cannot be kept"
+            raise DataError(msg)
+        _letter(figure, panel)
+        folder = self.results / WORK / self.chapter / "figures"
+        for suffix, options in (
+            ("svg", {"metadata": {"Date": None}}),
+            ("png", {"dpi": PNG_DPI, "metadata": {"Software": None}}),
+        ):
+            with replacing(folder / f"{panel}.{suffix}") as partial:
+                figure.savefig(partial, format=suffix, dpi=PNG_DPI, **_without(options, "dpi"))
+        write_table(data, folder / f"{panel}.csv")
+        passport = {"chapter": self.chapter, "panel": panel, "caption": caption, "alt": alt}
+        write_json(passport, folder / f"{panel}.json")
+        return Html(_figure_html(self.chapter, panel, caption, alt))
+
+    def panel_if(
+        self,
+        condition: object,
+        panel: str,
+        draw: Callable[[], Axes | Figure],
+        data: pd.DataFrame,
+        *,
+        caption: str,
+        alt: str,
+        otherwise: str,
+    ) -> Html:
+        """A panel where ``condition`` holds, else the sentence why there is none."""
+        if condition:
+            return self.panel(panel, draw(), data, caption=caption, alt=alt)
+        name = html.escape(panel)
+        reason = html.escape(otherwise)
+        return Html(f'<p class="absent"><strong>Panel {name} is not shown.</strong> {reason}</p>')
+
+    def table(self, name: str, table: pd.DataFrame, *, caption: str) -> Html:
+        """Keep a result table as CSV and show it, sortable.
+
+        Raises
+        ------
+        DataError
+            If a column the contract names is missing.
+        """
+        missing = set(RESULT_COLUMNS.get((self.chapter, name), ())) - set(table.columns)
+        if missing:
+            msg = f"table {name} of {self.chapter} lacks {', '.join(sorted(missing))}"
+            raise DataError(msg)
+        write_table(table, self.results / WORK / self.chapter / "tables" / f"{name}.csv")
+        return Html(_table_html(self.chapter, name, table, caption))
+
+    def truth_table(
+        self, name: str, compare: Callable[[pd.DataFrame], pd.DataFrame], *, caption: str
+    ) -> Html:
+        """A table of what was found again of what was planted; a sentence for real cohorts."""
+        truth = self.truth()
+        if truth is None:
+            return Html("<p>Nothing was planted in this cohort: there is no known answer.</p>")
+        return self.table(name, compare(truth), caption=caption)
+
+    def paired(
+        self, truth: pd.DataFrame, cells: pd.DataFrame, column: str
+    ) -> tuple[pd.Series, pd.Series]:
+        """A column of the planted cells beside the same of the cells found, matched by barcode."""
+        key = [SAMPLE, BARCODE]
+        both = cells.merge(truth, on=key, suffixes=("_found", "_planted"))
+        return both[f"{column}_planted"], both[f"{column}_found"]
+
+    def sizes(self) -> str:
+        """How many samples each group has, as a sentence; few are said to be few."""
+        counts = self.samples[GROUP].value_counts().reindex(self.labels)
+        listed = ", ".join(f"{label}: {n}" for label, n in counts.items())
+        few = (
+            " Three or fewer samples a group show only large differences."
+            if counts.min() <= 3
+            else ""
+        )
+        return f"Samples: {listed}.{few}"
+
+    def parameters(self) -> Html:
+        """The values used, the defaults and where those come from."""
+        defaults, source = load_defaults(self.chapter), origins(self.chapter)
+        fields = CHAPTER_PARAMS[self.chapter].model_fields
+        if not self.job.params:
+            return Html("<p>This chapter has no parameters.</p>")
+        rows = [
+            {
+                "parameter": name,
+                "value": f"{value}{' (changed)' if value != defaults[name] else ''}",
+                "default": str(defaults[name]),
+                "meaning": fields[name].description or "",
+                "origin of the default": source.get(name, ""),
+            }
+            for name, value in self.job.params.items()
+        ]
+        return Html(_rows_html(pd.DataFrame(rows), "parameters"))
+
+    def verdicts(self, claims: list[Claim], effects: pd.DataFrame) -> Html:
+        """Judge the chapter's claims, keep the verdicts and show them."""
+        judged = judge_claims(claims, effects, self.groups)
+        write_table(judged, self.results / WORK / self.chapter / "tables" / "verdicts.csv")
+        return Html(verdicts_html(judged))
+
+
+def open_page(chapter: str, results: str) -> Page:
+    """The page of a chapter whose job was planned in a results folder.
+
+    Raises
+    ------
+    DataError
+        If the chapter was not planned there.
+    """
+    folder = Path(results)
+    spec = folder / "jobs" / "chapter" / f"{chapter}.json"
+    if not spec.exists():
+        msg = f"{spec} does not exist: run relapse-book build first, then open this notebook"
+        raise DataError(msg)
+    return Page(chapter, folder, read_job(spec))
+
+
+def read_claims(page: Page) -> list[Claim]:
+    """The claims of a page's chapter."""
+    return [claim for claim in read_all_claims(page) if claim.chapter == page.chapter]
+
+
+def read_all_claims(page: Page) -> list[Claim]:
+    """Every claim of every chapter.
+
+    Raises
+    ------
+    DataError
+        If two claims have one id.
+    """
+    path = Path(page.job.data["claims"][0])
+    entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+    claims = [Claim.model_validate(entry) for entry in entries]
+    ids = [claim.id for claim in claims]
+    if len(set(ids)) < len(ids):
+        twice = next(name for name in ids if ids.count(name) > 1)
+        msg = f"{path}: the claim {twice!r} stands twice"
+        raise DataError(msg)
+    return claims
+
+
+def _without(options: Mapping[str, object], name: str) -> dict[str, object]:
+    return {key: value for key, value in options.items() if key != name}
+
+
+def _letter(figure: Figure, panel: str) -> None:
+    """The panel's letter at the top left, as journals print it."""
+    figure.suptitle(panel, x=0.0, ha="left", fontsize=10, fontweight="bold")
+
+
+def _figure_html(chapter: str, panel: str, caption: str, alt: str) -> str:
+    base = f"../figures/{chapter}/{panel}"
+    links = ", ".join(
+        f'<a href="{base}.{suffix}" download>{name}</a>'
+        for suffix, name in (
+            ("svg", "SVG"),
+            ("png", "PNG, 300 dpi"),
+            ("csv", "source data"),
+            ("json", "passport"),
+        )
+    )
+    return (
+        f'<figure class="panel" id="panel-{panel.lower()}">'
+        f'<a href="{base}.png"><img src="{base}.png" alt="{html.escape(alt)}" loading="lazy"></a>'
+        f"<figcaption><strong>{html.escape(panel)}.</strong> {html.escape(caption)} "
+        f'<span class="downloads">{links}</span></figcaption></figure>'
+    )
+
+
+def _table_html(chapter: str, name: str, table: pd.DataFrame, caption: str) -> str:
+    path = f"../tables/{chapter}/{name}.csv"
+    more = ""
+    if len(table) > SHOWN_ROWS:
+        more = f" The first {SHOWN_ROWS:,} of {len(table):,} rows are shown; the file has all."
+    return (
+        f'<div class="result"><p class="caption"><strong>{html.escape(name)}.csv.</strong> '
+        f"{html.escape(caption)}{more} "
+        f'<span class="downloads"><a href="{path}" download>CSV, {len(table):,} rows</a></span></p>'
+        f"{_rows_html(table.head(SHOWN_ROWS), 'sortable')}</div>"
+    )
+
+
+def _rows_html(table: pd.DataFrame, css: str) -> str:
+    """A plain HTML table; numbers are shortened for reading, not in the file."""
+    shown = pd.DataFrame({name: [_cell(value) for value in table[name]] for name in table.columns})
+    return str(shown.to_html(index=False, border=0, escape=True, classes=css, justify="left"))
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return "" if pd.isna(value) else f"{value:.3g}"
+    return "" if value is None else str(value)
+
+
+VERDICT_SIGNS = {"holds": "✓", "contradicted": "✗", "underpowered": "?", "not testable": "–"}
+
+
+def verdicts_html(judged: pd.DataFrame) -> str:
+    """Claims with their verdicts as a table; the sign repeats the colour."""
+    rows = []
+    for row in judged.itertuples():
+        css = str(row.verdict).replace(" ", "-")
+        rows.append(
+            "<tr>"
+            f"<td>{html.escape(str(row.sentence))}<br><small>{html.escape(str(row.source))}</small></td>"
+            f'<td><span class="verdict {css}">{VERDICT_SIGNS[str(row.verdict)]} '
+            f"{html.escape(str(row.verdict))}</span></td>"
+            f"<td>{_interval(row.effect, row.ci_low, row.ci_high)}</td>"
+            f"<td>{html.escape(str(row.reason))}</td></tr>"
+        )
+    head = "<tr><th>claim</th><th>verdict</th><th>effect (log2) and interval</th><th>why</th></tr>"
+    return f'<table class="claims"><thead>{head}</thead><tbody>{"".join(rows)}</tbody></table>'
+
+
+def _interval(effect: float, low: float, high: float) -> str:
+    if pd.isna(effect):
+        return "–"
+    return f"{effect:.2f}" if pd.isna(low) else f"{effect:.2f} [{low:.2f}, {high:.2f}]"

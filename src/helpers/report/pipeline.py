@@ -1,0 +1,80 @@
+"""The stage jobs of a cohort: which there are, what they read and with which parameters."""
+
+from typing import TypedDict
+
+from helpers.io.digest import DigestCache, hash_file
+from helpers.params import (
+    AnnotationParams,
+    MapParams,
+    Params,
+    SampleRnaParams,
+    marker_file,
+    subset,
+)
+from helpers.report.chapters import RNA_OBJECT
+from helpers.report.jobs import STAGES, Job
+from helpers.report.modules import trace_code
+from helpers.schema import Cohort, Sample
+
+
+class Code(TypedDict):
+    """The parts of a job that say which code it runs."""
+
+    code: dict[str, str]
+    versions: dict[str, str]
+
+
+def code_of(*roots: tuple[str, str], more: dict[str, str] | None = None) -> Code:
+    """What some definitions of the project reach, ready for a job."""
+    reached = trace_code(roots)
+    return {"code": (more or {}) | reached.digests, "versions": reached.versions}
+
+
+def sample_row(sample: Sample) -> dict[str, object]:
+    """What the sheet says of a sample, as plain data."""
+    return {
+        "sample": sample.sample,
+        "donor": sample.donor,
+        "group": sample.group,
+        "batch": sample.batch or "",
+    }
+
+
+def rna_jobs(cohort: Cohort, params: dict[str, Params], digests: DigestCache) -> list[Job]:
+    """Cells kept of every sample, one map of all, names of the clusters."""
+    code = code_of(STAGES["rna_sample"])
+    jobs = [
+        Job(
+            name=f"rna_sample/{sample.key}",
+            inputs=(),
+            outputs=(
+                f"objects/samples/{sample.key}.rna.h5ad",
+                f"objects/samples/{sample.key}.rna.csv",
+            ),
+            params=subset(params["quality"], SampleRnaParams),
+            design=sample_row(sample),
+            data={"rna": [str(sample.rna), digests.hash(sample.rna)]},
+            **code,
+        )
+        for sample in cohort.samples
+        if sample.rna is not None
+    ]
+    integrate = Job(
+        name="rna_integrate",
+        inputs=tuple(job.outputs[0] for job in jobs),
+        outputs=("objects/rna_integrated.h5ad",),
+        params=subset(params["fig1_composition"], MapParams),
+        threads=2,
+        **code_of(STAGES["rna_integrate"]),
+    )
+    naming = subset(params["fig1_composition"], AnnotationParams)
+    markers = marker_file(str(naming["markers"]))
+    annotate = Job(
+        name="rna_annotate",
+        inputs=integrate.outputs,
+        outputs=(RNA_OBJECT, "objects/cluster_labels.csv"),
+        params=naming,
+        data={"markers": [str(markers), hash_file(markers)]},
+        **code_of(STAGES["rna_annotate"]),
+    )
+    return [*jobs, integrate, annotate]

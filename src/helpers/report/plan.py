@@ -1,0 +1,201 @@
+"""What has to be computed for a cohort, from what, and whether it still stands."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from helpers.io.digest import DigestCache, hash_file
+from helpers.io.tables import dump_json, read_json, write_json_if_changed
+from helpers.params import Params, load_params
+from helpers.project import BOOK, NOTEBOOKS, PARAMS
+from helpers.report.chapters import CHAPTERS, Chapter, skip_reason
+from helpers.report.jobs import Job
+from helpers.report.modules import notebook_digest, notebook_imports
+from helpers.report.pipeline import code_of, rna_jobs, sample_row
+from helpers.schema import Cohort
+
+BOOK_PAGE = "book/html/index.html"
+CLAIMS = PARAMS / "claims.yml"
+CHAPTER_RUNNER = ("helpers.report.execute", "execute_chapter")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All jobs of a cohort and the chapters it cannot have."""
+
+    cohort: Cohort
+    folder: Path
+    jobs: tuple[Job, ...]
+    skipped: dict[str, str]
+    """Chapter -> why."""
+
+    def job(self, name: str) -> Job:
+        return next(job for job in self.jobs if job.name == name)
+
+    def chapter_ids(self) -> list[str]:
+        return [job.subject for job in self.chapters()]
+
+    def chapters(self) -> list[Job]:
+        return [job for job in self.jobs if job.kind == "chapter"]
+
+
+def make_plan(cohort: Cohort, folder: Path) -> Plan:
+    """Jobs of a cohort whose results lie in ``folder``.
+
+    Nothing is written but the cache of digests of large inputs.
+    """
+    digests = DigestCache(folder / "jobs" / "digests.json")
+    wanted = [c for c in CHAPTERS if cohort.file.chapters is None or c.id in cohort.file.chapters]
+    skipped = {c.id: reason for c in wanted if (reason := skip_reason(c, cohort))}
+    running = [c for c in wanted if c.id not in skipped]
+    params = {c.id: load_params(c.id, cohort.file.overrides.get(c.id)) for c in CHAPTERS}
+    jobs: list[Job] = []
+    if any(chapter.needs == ("rna",) for chapter in running):
+        jobs += rna_jobs(cohort, params, digests)
+    chapters = [
+        _chapter_job(chapter, cohort, params[chapter.id], jobs, digests)
+        for chapter in running
+        if chapter.id != "claims"
+    ]
+    done = tuple(output for job in chapters for output in job.outputs)
+    if any(chapter.id == "claims" for chapter in running):
+        claims = next(chapter for chapter in running if chapter.id == "claims")
+        job = _chapter_job(claims, cohort, params["claims"], [], digests, extra=done)
+        chapters.append(_with_design(job, {"skipped": skipped}))
+    jobs += chapters
+    jobs.append(_book_job(cohort, chapters, skipped))
+    digests.save()
+    return Plan(cohort, folder, tuple(jobs), skipped)
+
+
+def _design(cohort: Cohort) -> dict[str, object]:
+    """What every chapter may say of the cohort."""
+    samples = [
+        sample_row(s)
+        | {"key": s.key, "rna": s.rna is not None, "fragments": s.fragments is not None}
+        for s in cohort.samples
+    ]
+    return {
+        "name": cohort.file.name,
+        "title": cohort.file.title,
+        "assembly": cohort.file.assembly,
+        "simulated": cohort.file.simulated,
+        "groups": cohort.file.groups,
+        "contrasts": [c.model_dump() for c in cohort.file.planned_contrasts()],
+        "samples": samples,
+    }
+
+
+def _chapter_job(
+    chapter: Chapter,
+    cohort: Cohort,
+    params: Params,
+    stages: list[Job],
+    digests: DigestCache,
+    *,
+    extra: tuple[str, ...] = (),
+) -> Job:
+    notebook = NOTEBOOKS / f"{chapter.notebook}.ipynb"
+    barcodes = tuple(job.outputs[1] for job in stages if job.kind == "rna_sample")
+    data = {"claims": [str(CLAIMS), hash_file(CLAIMS)]}
+    truth = cohort.path.parent / "truth" / "cells.csv"
+    if cohort.file.simulated and truth.is_file():
+        data["truth"] = [str(truth), digests.hash(truth)]
+    return Job(
+        name=f"chapter/{chapter.id}",
+        inputs=(*(barcodes if chapter.needs else ()), *chapter.objects, *extra),
+        outputs=(f"chapters/{chapter.id}.json",),
+        params=params.model_dump(),
+        design=_design(cohort),
+        data=data,
+        **code_of(
+            *notebook_imports(notebook),
+            CHAPTER_RUNNER,
+            more={notebook.name: notebook_digest(notebook)},
+        ),
+    )
+
+
+def _with_design(job: Job, more: dict[str, object]) -> Job:
+    return Job(**(asdict(job) | {"design": job.design | more}))
+
+
+def _book_job(cohort: Cohort, chapters: list[Job], skipped: dict[str, str]) -> Job:
+    """The book depends on every chapter, on its own sources and on the code that builds it."""
+    sources = {
+        str(path.relative_to(BOOK)): hash_file(path)[:16]
+        for path in sorted(BOOK.rglob("*"))
+        if path.is_file()
+    }
+    return Job(
+        name="book",
+        inputs=tuple(output for job in chapters for output in job.outputs),
+        outputs=(BOOK_PAGE,),
+        design=_design(cohort) | {"skipped": skipped},
+        **code_of(("helpers.report.book", "build_book"), more=sources),
+    )
+
+
+def write_plan(plan: Plan) -> None:
+    """Write every job's description where it changed, so that its time tells when."""
+    for job in plan.jobs:
+        write_json_if_changed(asdict(job), plan.folder / job.spec)
+    names = {
+        "jobs": [
+            {"name": job.name, "spec": job.spec, "inputs": job.inputs, "outputs": job.outputs}
+            for job in plan.jobs
+        ]
+    }
+    write_json_if_changed(names, plan.folder / "jobs" / "plan.json")
+
+
+def stale_reasons(plan: Plan) -> dict[str, str]:
+    """Why each job that must run must run, in the order of the plan."""
+    reasons: dict[str, str] = {}
+    made_by = {output: job.name for job in plan.jobs for output in job.outputs}
+    for job in plan.jobs:
+        reason = _own_reason(job, plan.folder)
+        upstream = [made_by[i] for i in job.inputs if made_by.get(i) in reasons]
+        if not reason and upstream:
+            reason = f"{upstream[0]} is made anew"
+        if reason:
+            reasons[job.name] = reason
+    return reasons
+
+
+def _own_reason(job: Job, folder: Path) -> str:
+    missing = [output for output in job.outputs if not (folder / output).exists()]
+    spec = folder / job.spec
+    if not spec.exists() or (missing and len(missing) == len(job.outputs)):
+        return "not made yet"
+    if missing:
+        return f"{missing[0]} is gone"
+    before = read_json(spec)
+    now = dict(json.loads(dump_json(asdict(job))))
+    changed = [key for key in now if now[key] != before.get(key)]
+    if changed:
+        return _describe_change(changed[0], before.get(changed[0]), now[changed[0]])
+    made = min((folder / output).stat().st_mtime_ns for output in job.outputs)
+    if spec.stat().st_mtime_ns > made:
+        return "was begun and not finished"
+    newer = [
+        i for i in job.inputs if (folder / i).exists() and (folder / i).stat().st_mtime_ns > made
+    ]
+    return f"{newer[0]} is newer" if newer else ""
+
+
+def _describe_change(key: str, before: object, now: object) -> str:
+    """One sentence on what changed: the first differing entry of a part of the description."""
+    if not (isinstance(before, dict) and isinstance(now, dict)):
+        return f"{key} changed"
+    names = [name for name in (*now, *before) if before.get(name) != now.get(name)]
+    name = names[0]
+    old, new = before.get(name), now.get(name)
+    words = {
+        "params": f"parameter {name}: {old!r} → {new!r}",
+        "code": f"{name} was edited",
+        "data": f"input {name} changed",
+        "versions": f"{name} {old} → {new}",
+        "design": f"{name} of the cohort changed",
+    }
+    return words.get(key, f"{key} changed")

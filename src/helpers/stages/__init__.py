@@ -1,0 +1,1 @@
+"""The heavy jobs: read, compute, write."""

@@ -1,0 +1,1 @@
+"""Cohorts with planted answers, made from a seed."""

@@ -1,0 +1,154 @@
+"""Who is in a simulated cohort: samples, groups, proportions, copy number, difficulty."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+
+from helpers.synth.programmes import CELL_TYPES
+
+# Mean percent of each type by group. Liu et al. 2025 print the figure, not the numbers: these
+# follow its sentences. NCR: Pro-B first, HSC/MPP up, naive CD4 T and naive B down; CR like CK.
+COMPOSITION = pd.DataFrame(
+    {
+        "CK": [21, 12, 4.0, 12, 8.0, 25, 11, 1.5, 2.5, 3.0],
+        "CR": [23, 11, 4.5, 13, 7.0, 23, 11, 1.5, 3.0, 3.0],
+        "NCR": [10, 6, 16.0, 7, 1.5, 7, 5, 6.0, 37.0, 4.5],
+    },
+    index=list(CELL_TYPES),
+)
+
+# Percent of each subcluster by group: CK in 1 (Pro-B also 4), CR in 2, NCR in 0 (Pro-B also 3).
+SUBCLUSTERS = {
+    "HSC/MPP": pd.DataFrame(
+        {"CK": [5, 85, 10], "CR": [5, 15, 80], "NCR": [85, 5, 10]}, index=list("012")
+    ),
+    "Pro-B": pd.DataFrame(
+        {"CK": [3, 60, 7, 5, 25], "CR": [4, 10, 76, 5, 5], "NCR": [60, 3, 5, 30, 2]},
+        index=list("01234"),
+    ),
+}
+
+# Arms gained (+1) and lost (-1), by patient and subcluster: more arms in HSC/MPP 0 and Pro-B 0
+# than in Pro-B 3, none elsewhere.
+COPY_NUMBER: dict[tuple[str, str, str], dict[str, int]] = {
+    ("NCR1", "HSC/MPP", "0"): {"21q": 1, "1q": 1, "9p": -1},
+    ("NCR1", "Pro-B", "0"): {"21q": 1, "1q": 1, "9p": -1},
+    ("NCR1", "Pro-B", "3"): {"21q": 1},
+    ("NCR2", "HSC/MPP", "0"): {"7p": -1, "7q": -1, "21q": 1},
+    ("NCR2", "Pro-B", "0"): {"7p": -1, "7q": -1, "21q": 1},
+    ("NCR2", "Pro-B", "3"): {"7p": -1, "7q": -1},
+    ("NCR3", "HSC/MPP", "0"): {"1q": 1, "9p": -1, "17p": -1},
+    ("NCR3", "Pro-B", "0"): {"1q": 1, "9p": -1, "17p": -1},
+    ("NCR3", "Pro-B", "3"): {"1q": 1},
+}
+
+
+@dataclass(frozen=True)
+class Difficulty:
+    """How far the cohort is from a clean textbook case."""
+
+    depth: float = 4200.0
+    """Median UMIs of a good cell."""
+    contrast: float = 1.0
+    """Factor on the log level of every marker gene over its background."""
+    donor_sd: float = 0.22
+    """Standard deviation of a donor's log fold, per gene."""
+    ambient: float = 0.05
+    """Share of a cell's UMIs that come from the soup."""
+    doublet_rate: float = 0.06
+    dying_rate: float = 0.05
+    proportion_sd: float = 0.25
+    """Standard deviation of a sample's log proportions around its group's."""
+    dispersion: float = 0.25
+    """Squared biological coefficient of variation of a gene within a type."""
+
+
+DIFFICULTIES: Mapping[str, Difficulty] = {
+    "easy": Difficulty(
+        depth=7000, contrast=1.2, donor_sd=0.1, ambient=0.01, doublet_rate=0.03, proportion_sd=0.15
+    ),
+    "standard": Difficulty(),
+    "hard": Difficulty(
+        depth=2200, contrast=0.8, donor_sd=0.35, ambient=0.12, doublet_rate=0.1, proportion_sd=0.35
+    ),
+}
+
+
+@dataclass(frozen=True)
+class SampleDesign:
+    """One sample to simulate."""
+
+    sample: str
+    group: str
+    n_cells: int
+    seed: int
+    """Own stream of random numbers, so that samples can be made in any order."""
+
+
+@dataclass(frozen=True)
+class Design:
+    """A whole cohort to simulate."""
+
+    profile: str
+    title: str
+    samples: tuple[SampleDesign, ...]
+    n_genes: int
+    seed: int
+    difficulty: Difficulty = field(default_factory=Difficulty)
+    group_effects: bool = True
+
+
+def make_design(
+    profile: str, *, n_cells: int | None = None, seed: int = 0, difficulty: str = "standard"
+) -> Design:
+    """The design of a named profile.
+
+    Parameters
+    ----------
+    profile
+        ``demo``, ``null`` (nine samples, minutes) or ``paper`` (76,458 cells as in the study).
+    n_cells
+        Cells in the whole cohort instead of the profile's own number.
+    seed
+        Same seed, same cohort.
+    difficulty
+        ``easy``, ``standard`` or ``hard``.
+    """
+    total, n_genes, title, effects = PROFILES[profile]
+    names = [f"{group}{i}" for group in ("CK", "CR", "NCR") for i in (1, 2, 3)]
+    # The study has 38,773 cells of CK and 37,685 of patients (Results, first section).
+    weights = np.repeat([38773 / 3, 37685 / 6, 37685 / 6] if profile == "paper" else [1, 1, 1], 3)
+    cells = split_total(n_cells or total, weights)
+    seeds = np.random.SeedSequence(seed).generate_state(len(names) + 1)
+    samples = tuple(
+        SampleDesign(name, name.rstrip("123"), int(n), int(own))
+        for name, n, own in zip(names, cells, seeds[1:], strict=True)
+    )
+    design = Design(profile, title, samples, n_genes, int(seeds[0]), DIFFICULTIES[difficulty])
+    return replace(design, group_effects=effects)
+
+
+# cells, genes, title, whether groups differ
+PROFILES: dict[str, tuple[int, int, str, bool]] = {
+    "demo": (9000, 8000, "Relapse in high-risk B-ALL: simulated demonstration cohort", True),
+    "null": (9000, 8000, "No difference between groups: simulated control cohort", False),
+    "paper": (76458, 20000, "Relapse in high-risk B-ALL: simulated cohort of full size", True),
+}
+
+
+def split_total(total: int, weights: np.ndarray) -> np.ndarray:
+    """Whole numbers in proportion to ``weights`` that add up to ``total`` exactly."""
+    exact = total * weights / weights.sum()
+    whole = np.floor(exact).astype(int)
+    largest = np.argsort(whole - exact, kind="stable")[: total - whole.sum()]
+    whole[largest] += 1
+    return whole
+
+
+def draw_proportions(group: str, *, proportion_sd: float, rng: np.random.Generator) -> pd.Series:
+    """Proportions of one sample: its group's, with logistic-normal noise."""
+    mean = COMPOSITION[group] / COMPOSITION[group].sum()
+    noisy = mean * np.exp(rng.normal(0, proportion_sd, len(mean)))
+    return noisy / noisy.sum()
