@@ -1,0 +1,112 @@
+"""What has to run for a cohort, and in which order.
+
+The work folder is that of the cohort's results. `relapse-book build` writes `jobs/plan.json` and
+one description a job before it calls this file. A job re-runs when its description or an input
+is newer than its outputs; a description is rewritten only when its content changes.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+JOBS = {job["name"]: job for job in json.loads(Path("jobs/plan.json").read_text())["jobs"]}
+PYTHON = config.get("python", sys.executable)
+RUN = f"{PYTHON} -m helpers.report.runner {{input.spec}} > {{log}} 2>&1"
+
+
+def inputs_of(name):
+    """Everything a job reads: results of other jobs."""
+    return JOBS.get(name, {}).get("inputs", [])
+
+
+def samples():
+    """Keys of the samples that have RNA."""
+    return [name.split("/")[1] for name in JOBS if name.startswith("rna_sample/")]
+
+
+wildcard_constraints:
+    sample=r"[A-Za-z0-9_-]+",
+    chapter=r"[a-z0-9_]+",
+
+
+localrules:
+    all,
+
+
+rule all:
+    input:
+        [output for job in JOBS.values() for output in job["outputs"]],
+
+
+rule rna_sample:
+    input:
+        spec="jobs/rna_sample/{sample}.json",
+    output:
+        "objects/samples/{sample}.rna.h5ad",
+        "objects/samples/{sample}.rna.csv",
+    log:
+        "logs/rna_sample.{sample}.log",
+    threads: 1
+    resources:
+        mem_mb=4000,
+    shell:
+        RUN
+
+
+rule rna_integrate:
+    input:
+        expand("objects/samples/{sample}.rna.h5ad", sample=samples()),
+        spec="jobs/rna_integrate.json",
+    output:
+        "objects/rna_integrated.h5ad",
+    log:
+        "logs/rna_integrate.log",
+    threads: 2
+    resources:
+        mem_mb=8000,
+    shell:
+        RUN
+
+
+rule rna_annotate:
+    input:
+        "objects/rna_integrated.h5ad",
+        spec="jobs/rna_annotate.json",
+    output:
+        "objects/rna.h5ad",
+        "objects/cluster_labels.csv",
+    log:
+        "logs/rna_annotate.log",
+    threads: 1
+    resources:
+        mem_mb=4000,
+    shell:
+        RUN
+
+
+rule chapter:
+    input:
+        lambda w: inputs_of(f"chapter/{w.chapter}"),
+        spec="jobs/chapter/{chapter}.json",
+    output:
+        "chapters/{chapter}.json",
+    log:
+        "logs/chapter.{chapter}.log",
+    threads: 1
+    resources:
+        mem_mb=4000,
+    shell:
+        RUN
+
+
+rule book:
+    input:
+        lambda w: inputs_of("book"),
+        spec="jobs/book.json",
+    output:
+        "book/html/index.html",
+    log:
+        "logs/book.log",
+    threads: 1
+    shell:
+        RUN
