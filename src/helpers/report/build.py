@@ -14,9 +14,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from helpers.errors import BookError
 from helpers.io.tables import read_json, write_json
-from helpers.project import ROOT
+from helpers.project import PROFILES, ROOT
 from helpers.report.jobs import Job
 from helpers.report.plan import BOOK_PAGE, Plan, stale_reasons, write_plan
 
@@ -40,7 +42,7 @@ def build_cohort(
     plan: Plan,
     *,
     chapters: list[str] | None = None,
-    cores: int = 1,
+    cores: int | None = None,
     profile: str | None = None,
     say: Say = lambda _: None,
 ) -> Outcome:
@@ -51,7 +53,7 @@ def build_cohort(
     chapters
         Build only these, with what they need; the book then shows the others as they stand.
     cores
-        Processes at once.
+        Processes at once; None takes all cores of this machine or, with a profile, what it says.
     profile
         Name of a folder in ``profiles/``, such as ``slurm``.
     say
@@ -60,9 +62,11 @@ def build_cohort(
     Raises
     ------
     BookError
-        If another build of this cohort is running, or the scheduler fails.
+        If another build of this cohort is running, the profile does not exist, or the scheduler
+        fails.
     """
     folder = plan.folder
+    placement = _placement(cores, profile)
     (folder / "jobs").mkdir(parents=True, exist_ok=True)
     with _only_build(folder):
         _forget_failures(plan)
@@ -76,7 +80,7 @@ def build_cohort(
             say("everything is up to date")
         else:
             targets = [output for name in wanted for output in plan.job(name).outputs]
-            _run_jobs(folder, targets, cores, profile, len(stale), say)
+            _run_jobs(folder, targets, placement, len(stale), say)
         failed = _failed_jobs(plan, wanted)
         if failed or (stale and "book" not in wanted):
             _build_anyway(plan, failed, say)
@@ -162,12 +166,12 @@ def _signal_group(group: int, number: int) -> None:
 
 
 def _run_jobs(
-    folder: Path, targets: list[str], cores: int, profile: str | None, n_stale: int, say: Say
+    folder: Path, targets: list[str], placement: list[str], n_stale: int, say: Say
 ) -> None:
     """Let Snakemake make the targets, in a process group of its own, and tell what happens."""
     events = folder / "jobs" / "events.jsonl"
     events.write_text("")
-    process = _start_snakemake(folder, targets, cores, profile)
+    process = _start_snakemake(folder, targets, placement)
     lock = folder / "jobs" / "lock"
     lock.write_text(json.dumps({"pid": os.getpid(), "group": process.pid}))
     progress = Progress(events, n_stale, say)
@@ -186,15 +190,30 @@ def _run_jobs(
         raise BookError(msg)
 
 
+def _placement(cores: int | None, profile: str | None) -> list[str]:
+    """Snakemake's options on where jobs run and how many at once."""
+    if profile is None:
+        return ["--cores", str(cores or os.cpu_count() or 1)]
+    folder = PROFILES / profile
+    known = sorted(path.parent.name for path in PROFILES.glob("*/config.yaml"))
+    if profile not in known:
+        msg = f"there is no profile {profile!r} in {PROFILES}; there are {', '.join(known)}"
+        raise BookError(msg)
+    options = ["--profile", str(folder)]
+    if cores is not None:
+        return [*options, "--cores", str(cores)]
+    # Snakemake wants a number of cores for jobs that run here, also where a profile sends them away.
+    settings = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    return options if "jobs" in settings else [*options, "--cores", "all"]
+
+
 def _start_snakemake(
-    folder: Path, targets: list[str], cores: int, profile: str | None
+    folder: Path, targets: list[str], placement: list[str]
 ) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "snakemake", *targets]
+    command = [sys.executable, "-m", "snakemake", *targets, *placement]
     command += ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
-    command += ["--cores", str(cores), "--keep-going", "--nolock", "--rerun-incomplete"]
+    command += ["--keep-going", "--nolock", "--rerun-incomplete"]
     command += ["--rerun-triggers", "mtime", "--config", f"python={shlex.quote(sys.executable)}"]
-    if profile is not None:
-        command += ["--profile", str(ROOT / "profiles" / profile)]
     (folder / "logs").mkdir(exist_ok=True)
     with (folder / "logs" / "snakemake.log").open("wb") as log:
         return subprocess.Popen(  # noqa: S603

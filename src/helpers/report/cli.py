@@ -101,7 +101,12 @@ def _add_build(commands: "Commands") -> None:
     parser.add_argument(
         "--chapter", action="append", metavar="ID", help="only this chapter (may be repeated)"
     )
-    parser.add_argument("--cores", type=_positive, default=os.cpu_count() or 1, metavar="N")
+    parser.add_argument(
+        "--cores",
+        type=_positive,
+        metavar="N",
+        help="processes at once (all cores of this machine; with a profile as it says)",
+    )
     parser.add_argument("--profile", metavar="NAME", help="folder in profiles/, such as slurm")
 
 
