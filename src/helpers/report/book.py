@@ -12,9 +12,10 @@ from pathlib import Path
 
 import yaml
 
+from helpers.compute.claims import count_verdicts
 from helpers.errors import BookError, DataError
 from helpers.io.atomic import replace_folder, write_text
-from helpers.io.tables import read_json
+from helpers.io.tables import read_json, read_table
 from helpers.project import BOOK
 from helpers.report.chapters import BY_ID, CHAPTERS, Chapter
 from helpers.report.jobs import Job, read_job
@@ -201,10 +202,20 @@ def _write_front(job: Job, folder: Path, source: Path, pages: list[str]) -> None
         f"# {title}\n\n{notice}"
         "Relapse and drug resistance in leukaemia, from single cells: every figure with its question, "
         "data, parameters and verdict.\n\n"
-        f"{len(samples)} samples; groups (samples): {listed}.\n\n"
+        f"{len(samples)} samples; groups (samples): {listed}.{_verdict_summary(folder)}\n\n"
         f'<div class="gallery">\n{cards}\n</div>\n\n'
         "Start with [how to read this book](reading.md).\n",
     )
+
+
+def _verdict_summary(folder: Path) -> str:
+    """How the claims of the sources fared, as a sentence; nothing before they were judged."""
+    path = folder / "claims.csv"
+    if not path.exists():
+        return ""
+    counts = count_verdicts(read_table(path))
+    listed = ", ".join(f"{n} {verdict}" for verdict, n in counts.items() if n)
+    return f" Of {counts.sum()} [claims](chapters/claims.md) of the sources: {listed}."
 
 
 def _card(chapter: Chapter, job: Job, folder: Path, source: Path) -> str:
@@ -241,9 +252,11 @@ def _thumbnail(chapter: str, folder: Path, source: Path) -> str:
 def _write_settings(job: Job, source: Path, *, simulated: bool) -> None:
     settings = yaml.safe_load((BOOK / "_config.yml").read_text(encoding="utf-8"))
     title = " ".join(str(job.design["title"]).split())
-    settings["title"] = html.escape(title)
+    settings["title"] = title
+    options = settings["sphinx"]["config"]["html_theme_options"]
+    # The theme escapes the title in the page's head, but not beside its logo.
+    options["logo"] = {"text": html.escape(title)}
     if simulated:
-        options = settings["sphinx"]["config"]["html_theme_options"]
         options["announcement"] = html.escape(SIMULATED)
     write_text(
         source / "_config.yml", yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)

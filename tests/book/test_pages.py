@@ -1,0 +1,208 @@
+"""The rendered book as a reader meets it: opened from disk in a real browser, without a network."""
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+import pytest
+from cohorts import HOSTILE, HOSTILE_GROUPS, HOSTILE_TITLE
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("book")]
+
+
+@dataclass
+class Reader:
+    """A page that is open, and what it did while it opened."""
+
+    page: object
+    requests: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def open_page(browser, book) -> Iterator[Callable[[str], Reader]]:
+    opened = []
+
+    def open_one(name: str) -> Reader:
+        page = browser.new_page(viewport={"width": 1300, "height": 900})
+        opened.append(page)
+        reader = Reader(page)
+        page.on("request", lambda request: reader.requests.append(request.url))
+        page.on("console", lambda m: reader.errors.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: reader.errors.append(str(error)))
+        path, _, query = name.partition("?")
+        page.goto(f"{(book.html / path).as_uri()}?{query}".removesuffix("?"))
+        page.wait_for_load_state("load")
+        tables = page.locator("table.sortable").count()
+        page.wait_for_function(
+            f"document.querySelectorAll('table.sortable[data-ready]').length === {tables}"
+        )
+        page.evaluate("document.querySelectorAll('img').forEach(i => { i.loading = 'eager'; })")
+        page.wait_for_function("[...document.images].every(i => i.complete)")
+        return reader
+
+    yield open_one
+    for page in opened:
+        page.close()
+
+
+PAGES = ["index.html", *(f"chapters/{c}.html" for c in ("cohort", "quality", "fig1_composition"))]
+PAGES += ["chapters/claims.html", "reading.html", "decisions.html", "references.html"]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page__asks_the_network_for_nothing_and_logs_no_error(open_page, name):
+    reader = open_page(name)
+    outside = [u for u in reader.requests if urlparse(u).scheme not in ("file", "data", "blob")]
+    assert (outside, reader.errors) == ([], [])
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page__runs_nothing_that_a_user_typed(open_page, name):
+    page = open_page(name).page
+    assert page.evaluate("window.owned") is None
+    assert page.locator("script", has_text="window.owned").count() == 0
+    assert page.locator("i", has_text="healthy").count() == 0
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page__says_that_the_data_are_simulated(open_page, name):
+    assert open_page(name).page.get_by_text("Simulated data.").first.is_visible()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page__is_not_wider_than_the_window(open_page, name):
+    page = open_page(name).page
+    assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page__links_only_to_what_is_there(open_page, name):
+    page = open_page(name).page
+    links = page.eval_on_selector_all("a[href]", "found => found.map(a => a.href)")
+    paths = {unquote(urlparse(link).path) for link in links if link.startswith("file:")}
+    assert [path for path in paths if not Path(path).exists()] == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page__shows_every_image_and_describes_it(open_page, name):
+    page = open_page(name).page
+    broken = page.eval_on_selector_all(
+        "img", "found => found.filter(i => !i.naturalWidth || !i.alt).map(i => i.src)"
+    )
+    assert broken == []
+
+
+GROUPS = tuple(HOSTILE_GROUPS.values())
+
+
+def test_landing__shows_title_and_groups_as_typed(open_page):
+    page = open_page("index.html").page
+    title = HOSTILE_TITLE.replace('"quotes"', "“quotes”")
+    assert page.locator("article h1").inner_text().removesuffix("#").strip() == title
+    body = page.locator("article").inner_text()
+    assert all(label.replace('"remission"', "“remission”") in body for label in GROUPS)
+
+
+def test_landing__has_a_card_with_a_picture_for_every_chapter(open_page):
+    page = open_page("index.html").page
+    cards = page.locator(".gallery a")
+    hrefs = cards.evaluate_all("found => found.map(a => a.getAttribute('href'))")
+    assert hrefs == [name for name in PAGES if name.startswith("chapters/")]
+    assert page.locator(".gallery a img").count() == len(hrefs)
+
+
+def test_landing__counts_the_verdicts(open_page, book):
+    text = open_page("index.html").page.locator("article").inner_text()
+    with (book.folder / "claims.csv").open(encoding="utf-8") as rows:
+        counts = Counter(row["verdict"] for row in csv.DictReader(rows))
+    assert f"Of {counts.total()} claims" in text
+    assert all(f"{n} {verdict}" in text for verdict, n in counts.items())
+
+
+def test_cohort__names_samples_as_typed_in_the_table(open_page):
+    page = open_page("chapters/cohort.html").page
+    shown = page.locator("table.sortable").first.locator("tbody td:first-child").all_inner_texts()
+    assert sorted(shown) == sorted(HOSTILE.values())
+
+
+def test_table__sorts_when_its_heading_is_clicked(open_page):
+    page = open_page("chapters/quality.html").page
+    table = page.locator("div.result", has_text="cells.csv").first
+    heading = table.locator("th", has_text="n_kept").first
+    column = heading.evaluate("th => th.cellIndex") + 1
+
+    def numbers() -> list[float]:
+        cells = table.locator(f"tbody td:nth-child({column})").all_inner_texts()
+        return [float(cell) for cell in cells]
+
+    before = numbers()
+    heading.click()
+    page.wait_for_timeout(300)
+    assert numbers() == sorted(before)
+    heading.click()
+    page.wait_for_timeout(300)
+    assert numbers() == sorted(before, reverse=True)
+
+
+def test_table__is_searched_by_its_box(open_page):
+    page = open_page("chapters/fig1_composition.html").page
+    table = page.locator("div.result", has_text="proportions.csv").first
+    table.locator("input[type=search]").fill("Pro-B")
+    page.wait_for_timeout(300)
+    types = table.locator("tbody tr td:nth-child(3)").all_inner_texts()
+    assert set(types) == {"Pro-B"}
+
+
+@pytest.mark.parametrize("chapter", ["cohort", "quality", "fig1_composition", "claims"])
+def test_chapter__shows_each_panel_with_letter_n_and_downloads(open_page, book, chapter):
+    page = open_page(f"chapters/{chapter}.html").page
+    kept = sorted(path.stem for path in (book.folder / "figures" / chapter).glob("*.json"))
+    shown = page.locator("figure.panel").evaluate_all("found => found.map(f => f.id)")
+    assert sorted(shown) == sorted(f"panel-{panel.lower()}" for panel in kept)
+    captions = page.locator("figure.panel figcaption").all_inner_texts()
+    assert all(text.startswith(tuple(f"{p}." for p in kept)) for text in captions)
+    assert any("n = " in text for text in captions)
+    suffixes = page.locator("figure.panel .downloads a").evaluate_all(
+        "found => found.map(a => a.href.split('.').pop())"
+    )
+    assert Counter(suffixes) == dict.fromkeys(("svg", "png", "csv", "json"), len(kept))
+
+
+def test_chapter__shows_the_parameters_it_ran_with(open_page, book):
+    page = open_page("chapters/quality.html").page
+    rows = page.locator("table.parameters tbody tr").evaluate_all(
+        "rows => rows.map(r => [r.cells[0].innerText, r.cells[1].innerText])"
+    )
+    spec = json.loads((book.folder / "jobs" / "chapter" / "quality.json").read_text())
+    assert dict(rows) == {name: str(value) for name, value in spec["params"].items()}
+
+
+def test_chapter__fills_methods_from_the_parameters(open_page):
+    text = open_page("chapters/quality.html").page.locator("section#methods").inner_text()
+    assert all(value in text for value in ("5,000", "25,000", "200", "500"))
+    assert "{" not in text
+
+
+def test_chapter__names_versions_of_what_made_it(open_page):
+    text = open_page("chapters/fig1_composition.html").page.locator("section#versions").inner_text()
+    assert all(f"{name} " in text for name in ("Python", "scanpy", "harmonypy", "anndata"))
+
+
+def test_claims__show_each_verdict_of_the_file(open_page, book):
+    page = open_page("chapters/claims.html").page
+    shown = Counter(page.locator("table.claims .verdict").all_inner_texts())
+    with (book.folder / "claims.csv").open(encoding="utf-8") as rows:
+        kept = Counter(row["verdict"] for row in csv.DictReader(rows))
+    assert Counter({text[2:]: n for text, n in shown.items()}) == kept
+
+
+def test_search__finds_a_word_of_a_chapter(open_page):
+    page = open_page("search.html?q=doublets").page
+    page.wait_for_selector("#search-results ul li")
+    found = page.locator("#search-results ul li").all_inner_texts()
+    assert any("Quality of the cells" in text for text in found)

@@ -1,0 +1,293 @@
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from cohorts import edit_cohort, run_cli
+
+from helpers.errors import BookError, ParamsError
+from helpers.io.cohort import read_cohort
+from helpers.io.digest import hash_file
+from helpers.report.build import _only_build, build_cohort
+from helpers.report.execute import check_parameters
+from helpers.report.plan import Plan, make_plan, stale_reasons
+from helpers.report.status import chapter_states
+from helpers.report.verify import verify_results
+from helpers.schema import CLAIM_COLUMNS, RESULT_COLUMNS
+
+pytestmark = pytest.mark.xdist_group("book")
+
+RNA_SAMPLES = 6
+
+
+@pytest.fixture
+def copied(book, tmp_path) -> Path:
+    """Results of the book in a folder of their own, to be spoiled."""
+    shutil.copytree(book.folder, tmp_path / "results" / "hostile")
+    return tmp_path / "results"
+
+
+@pytest.fixture
+def variant(book):
+    """Writes a changed cohort file beside the book's own, so that its data stay the same."""
+    written = []
+
+    def write(name: str, **changes: object) -> Path:
+        path = book.cohort.with_name(f"{name}.yml")
+        shutil.copy(book.cohort, path)
+        edit_cohort(path, **changes)
+        written.append(path)
+        return path
+
+    yield write
+    for path in written:
+        path.unlink()
+
+
+def plan_of(cohort: Path, results: Path) -> Plan:
+    return make_plan(read_cohort(cohort).cohort, results / "hostile")
+
+
+def build(cohort: Path, results: Path) -> subprocess.CompletedProcess[str]:
+    return run_cli("build", cohort, "--results", results)
+
+
+def states(cohort: Path, results: Path) -> dict[str, str]:
+    return {chapter: state for chapter, state, _ in chapter_states(plan_of(cohort, results))}
+
+
+def test_build__finds_nothing_to_do_the_second_time(book, copied):
+    began = time.monotonic()
+    again = build(book.cohort, copied)
+    assert again.stdout.splitlines()[0] == "everything is up to date"
+    assert again.returncode == 0
+    assert time.monotonic() - began < 30
+
+
+def test_build__prints_the_page_last(book):
+    assert book.output.splitlines()[-1] == str(book.html / "index.html")
+
+
+def test_build__says_what_it_runs_and_why(book):
+    said = [line for line in book.output.splitlines() if line.startswith("to run: ")]
+    assert len(said) == RNA_SAMPLES + 7
+    assert all(line.endswith("(not made yet)") for line in said)
+
+
+def test_stale_reasons__name_the_parameter_and_only_what_depends_on_it(book, variant):
+    changed = variant("fdr", overrides={"fig1_composition": {"fdr": 0.1}})
+    assert stale_reasons(plan_of(changed, book.results)) == {
+        "chapter/fig1_composition": "parameter fdr: 0.05 → 0.1",
+        "chapter/claims": "chapter/fig1_composition is made anew",
+        "book": "chapter/fig1_composition is made anew",
+    }
+
+
+def test_stale_reasons__a_quality_threshold_reaches_everything_but_the_design(book, variant):
+    changed = variant("mito", overrides={"quality": {"max_pct_mito": 8.0}})
+    reasons = stale_reasons(plan_of(changed, book.results))
+    assert "chapter/cohort" not in reasons
+    assert sum(name.startswith("rna_sample/") for name in reasons) == RNA_SAMPLES
+    assert {"rna_integrate", "rna_annotate", "chapter/quality", "book"} <= set(reasons)
+
+
+def test_stale_reasons__a_lost_table_of_a_stage_is_made_again(book, copied):
+    (copied / "hostile" / "objects" / "cluster_labels.csv").unlink()
+    reasons = stale_reasons(plan_of(book.cohort, copied))
+    assert reasons["rna_annotate"] == "objects/cluster_labels.csv is gone"
+    assert "rna_integrate" not in reasons
+
+
+def test_results__fixed_tables_have_the_columns_of_the_contract(book):
+    for (chapter, name), columns in RESULT_COLUMNS.items():
+        table = pd.read_csv(book.folder / "tables" / chapter / f"{name}.csv")
+        assert set(columns) <= set(table.columns), (chapter, name)
+    assert tuple(pd.read_csv(book.folder / "claims.csv").columns) == CLAIM_COLUMNS
+
+
+def test_results__every_panel_is_vector_raster_data_and_passport(book):
+    panels = sorted((book.folder / "figures").glob("*/*.json"))
+    assert len(panels) >= 12
+    for path in panels:
+        passport = json.loads(path.read_text(encoding="utf-8"))
+        assert passport["caption"].endswith(".")
+        assert len(passport["alt"]) > 20
+        assert passport["status"] == "done"
+        assert passport["simulated"] is True
+        assert {"parameters", "inputs", "tables", "versions", "seed"} <= set(passport)
+        for name, digest in passport["images"].items():
+            assert hash_file(path.with_name(name)) == digest
+        assert ET.parse(path.with_suffix(".svg")).getroot().tag.endswith("svg")
+        assert path.with_suffix(".png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+        assert len(pd.read_csv(path.with_suffix(".csv"))) > 0
+
+
+def test_run_record__holds_cost_parameters_and_inputs_of_every_job(book):
+    record = json.loads((book.folder / "run.json").read_text(encoding="utf-8"))
+    samples = [job for name, job in record["jobs"].items() if name.startswith("rna_sample/")]
+    assert len(samples) == RNA_SAMPLES
+    for job in samples:
+        assert job["seconds"] > 0
+        assert job["peak_mb"] > 50
+        path, digest = job["data"]["rna"]
+        assert hash_file(Path(path)) == digest
+    assert record["versions"]["scanpy"]
+    assert record["simulated"] is True
+
+
+def test_status__calls_chapters_done_then_stale(book, variant):
+    assert set(states(book.cohort, book.results).values()) == {"done"}
+    changed = variant("stale", overrides={"fig1_composition": {"fdr": 0.2}})
+    assert states(changed, book.results) == {
+        "cohort": "done",
+        "quality": "done",
+        "fig1_composition": "stale",
+        "claims": "stale",
+    }
+
+
+def test_verify__finds_a_table_and_a_figure_that_were_changed(book, copied):
+    plan = plan_of(book.cohort, copied)
+    assert verify_results(plan) == []
+    table = copied / "hostile" / "tables" / "quality" / "cells.csv"
+    table.write_text(table.read_text(encoding="utf-8").replace("RNA", "DNA"), encoding="utf-8")
+    (copied / "hostile" / "figures" / "cohort" / "A.png").unlink()
+    assert verify_results(plan) == [
+        f"{copied / 'hostile' / 'figures' / 'cohort' / 'A.png'} is missing",
+        f"{table} was changed after it was made",
+    ]
+
+
+def test_verify__exits_1_and_names_what_was_changed(book, copied):
+    (copied / "hostile" / "figures" / "cohort" / "A.svg").write_text("<svg/>")
+    told = run_cli("verify", book.cohort, "--results", copied)
+    assert told.returncode == 1
+    assert "A.svg was changed after it was made" in told.stdout
+
+
+def test_check_parameters__refuses_a_notebook_that_names_others(tmp_path):
+    notebook = Path(__file__).parents[2] / "notebooks" / "cohort.ipynb"
+    changed = tmp_path / "cohort.ipynb"
+    text = notebook.read_text(encoding="utf-8").replace("few_samples = 3", "few_sampels = 3")
+    changed.write_text(text, encoding="utf-8")
+    with pytest.raises(ParamsError, match=r"cohort\.ipynb lacks few_samples.*lacks few_sampels"):
+        check_parameters(changed, "cohort")
+
+
+def test_build__refuses_while_another_build_of_the_cohort_runs(book, copied):
+    with (
+        _only_build(copied / "hostile"),
+        pytest.raises(BookError, match="another build of hostile is running"),
+    ):
+        build_cohort(plan_of(book.cohort, copied))
+
+
+def test_build__names_the_profiles_there_are(book, copied):
+    told = run_cli("build", book.cohort, "--results", copied, "--profile", "slrum")
+    assert told.returncode == 1
+    assert "no profile 'slrum'" in told.stderr
+    assert "kubernetes, local, slurm" in told.stderr
+
+
+@pytest.mark.slow
+def test_build__a_chapter_that_fails_is_shown_and_others_go_on(book, copied, variant):
+    truth = book.cohort.parent / "truth" / "cells.csv"
+    kept = truth.read_bytes()
+    table = pd.read_csv(truth, keep_default_na=False)
+    try:
+        table.drop(columns="kind").to_csv(truth, index=False)
+        broken = build(book.cohort, copied)
+        shown = states(book.cohort, copied)
+    finally:
+        truth.write_bytes(kept)
+    assert broken.returncode == 1
+    assert "failed: chapter/quality: cell" in broken.stderr
+    assert "Traceback" not in broken.stdout + broken.stderr
+    assert shown == {
+        "cohort": "done",
+        "quality": "failed",
+        "fig1_composition": "done",
+        "claims": "done",
+    }
+    folder = copied / "hostile"
+    notebook = json.loads((folder / "chapters" / "quality.ipynb").read_text(encoding="utf-8"))
+    outputs = [o for cell in notebook["cells"] for o in cell.get("outputs", [])]
+    assert any(output["output_type"] == "error" for output in outputs)
+    page = (folder / "book" / "html" / "chapters" / "quality.html").read_text(encoding="utf-8")
+    assert "This chapter failed" in page
+    assert not (folder / "tables" / "quality").exists()
+    mended = build(book.cohort, copied)
+    assert mended.returncode == 0, mended.stderr
+    assert set(states(book.cohort, copied).values()) == {"done"}
+
+
+@pytest.mark.slow
+def test_build__a_stage_that_fails_takes_its_chapters_with_it_and_no_others(book, copied, variant):
+    markers = book.cohort.parent / "markers.yml"
+    markers.write_text(
+        yaml.safe_dump([{"cell_type": "Martian", "positive": ["NOSUCHGENE"]}]), encoding="utf-8"
+    )
+    changed = variant("martian", overrides={"fig1_composition": {"markers": str(markers)}})
+    broken = build(changed, copied)
+    assert broken.returncode == 1
+    assert "failed: rna_annotate: none of the marker genes was measured" in broken.stderr
+    assert "failed: chapter/fig1_composition: needs rna_annotate" in broken.stderr
+    shown = states(changed, copied)
+    assert (shown["quality"], shown["fig1_composition"]) == ("done", "failed")
+
+
+@pytest.mark.slow
+def test_build__a_cohort_without_cells_left_skips_with_the_numbers(book, copied, variant):
+    strict = {"min_umis": 24_000, "max_umis": 25_000}
+    changed = variant("strict", overrides={"quality": strict})
+    built = build(changed, copied)
+    assert built.returncode == 0, built.stderr
+    assert "skipped: fig1_composition: 0 cells passed quality control" in built.stdout
+    claims = pd.read_csv(copied / "hostile" / "claims.csv")
+    assert set(claims["verdict"]) == {"not testable"}
+    assert claims["reason"].str.contains("0 cells passed quality control").all()
+
+
+@pytest.mark.slow
+def test_build__gives_the_same_bytes_twice(book, tmp_path):
+    again = build(book.cohort, tmp_path / "again")
+    assert again.returncode == 0, again.stderr
+    first, second = (hashes(folder / "hostile") for folder in (book.results, tmp_path / "again"))
+    assert len(first) >= 8
+    assert first == second
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    files = [folder / "claims.csv", *sorted((folder / "tables").glob("*/*.csv"))]
+    return {str(path.relative_to(folder)): hash_file(path) for path in files}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_build__goes_on_where_it_was_stopped(book, tmp_path, number):
+    results = tmp_path / "results"
+    command = [sys.executable, "-m", "helpers.report.cli", "build", str(book.cohort)]
+    command += ["--results", str(results), "--cores", "1"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    for line in process.stdout:
+        if line.startswith("[2/"):
+            break
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    expected = 130 if number == signal.SIGINT else -signal.SIGKILL
+    assert process.returncode == expected
+    assert ("run the same command again" in said) == (number == signal.SIGINT)
+    finished = build(book.cohort, results)
+    assert finished.returncode == 0, finished.stderr
+    rerun = [line for line in finished.stdout.splitlines() if line.startswith("to run: rna_sample")]
+    assert len(rerun) <= RNA_SAMPLES - 1
+    assert hashes(results / "hostile") == hashes(book.folder)
+    partial = [path for path in results.rglob("*") if ".partial." in path.name]
+    assert [p for p in partial if "snakemake" not in str(p)] == []
