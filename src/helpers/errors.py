@@ -1,6 +1,7 @@
 """What can go wrong, said so that a user can act on it."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 
@@ -10,6 +11,26 @@ class BookError(Exception):
 
 class DataError(BookError):
     """Data that a function cannot work with."""
+
+
+class FileError(DataError):
+    """A file that is not what it should be, and the way out.
+
+    Parameters
+    ----------
+    path
+        The file.
+    what
+        What is wrong, as the rest of a sentence that begins with the file's name.
+    expected
+        What would have been right.
+    remedy
+        What to do.
+    """
+
+    def __init__(self, path: Path, what: str, *, expected: str, remedy: str) -> None:
+        self.path, self.what, self.expected, self.remedy = path, what, expected, remedy
+        super().__init__(f"{path} {what}; expected {expected}: {remedy}")
 
 
 class ParamsError(BookError):
@@ -45,7 +66,14 @@ class Defect:
     severity: Literal["error", "warning"] = "error"
 
     def __str__(self) -> str:
-        return f"{self.where} — {self.what} — expected {self.expected} — {self.remedy}"
+        """One line, whatever the texts hold: what cannot be seen is escaped."""
+        parts = (self.where, self.what, f"expected {self.expected}", self.remedy)
+        return escape_unseen(" — ".join(parts))
+
+
+def escape_unseen(text: str) -> str:
+    """Text of one line in which control and invisible characters are written as escapes."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 class CohortError(BookError):

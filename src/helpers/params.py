@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +16,7 @@ from helpers.project import DEFAULTS, REFERENCE
 class Params(BaseModel):
     """Parameters of one chapter; unknown names and wrong types are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class SampleRnaParams(Params):
@@ -43,10 +44,14 @@ class SampleRnaParams(Params):
 
     @model_validator(mode="after")
     def _ranges_are_open(self) -> "SampleRnaParams":
-        for low, high in (("min_genes", "max_genes"), ("min_umis", "max_umis")):
-            if getattr(self, low) >= getattr(self, high):
-                msg = f"{low} ({getattr(self, low)}) must be below {high} ({getattr(self, high)})"
-                raise ValueError(msg)
+        pairs = (("min_genes", "max_genes"), ("min_umis", "max_umis"))
+        closed = [pair for pair in pairs if getattr(self, pair[0]) >= getattr(self, pair[1])]
+        if closed:
+            msg = "; ".join(
+                f"{low} ({getattr(self, low)}) must be below {high} ({getattr(self, high)})"
+                for low, high in closed
+            )
+            raise ValueError(msg)
         return self
 
 
@@ -65,6 +70,13 @@ class MapParams(Params):
     resolution: float = Field(gt=0, description="Leiden resolution")
     embedding: Literal["umap", "tsne"] = Field(description="the two-dimensional map")
     seed: int = Field(ge=0, description="start of the random numbers")
+
+    @model_validator(mode="after")
+    def _components_are_fewer_than_genes(self) -> "MapParams":
+        if self.n_pcs >= self.n_variable_genes:
+            msg = f"n_pcs ({self.n_pcs}) must be below n_variable_genes ({self.n_variable_genes})"
+            raise ValueError(msg)
+        return self
 
 
 class AnnotationParams(Params):
@@ -104,10 +116,11 @@ CHAPTER_PARAMS: dict[str, type[Params]] = {
 }
 
 
-def nearest(name: str, known: list[str]) -> str | None:
-    """The known name a user most likely meant, if any is close."""
-    found = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return found[0] if found else None
+def nearest(name: str, known: Iterable[str], *, likeness: float = 0.6) -> str | None:
+    """The known name a user most likely meant, if any is close; case does not matter."""
+    folded = {other.casefold(): other for other in known}
+    found = difflib.get_close_matches(name.casefold(), list(folded), n=1, cutoff=likeness)
+    return folded[found[0]] if found else None
 
 
 def defaults_file(chapter: str) -> Path:
@@ -123,9 +136,9 @@ def load_defaults(chapter: str) -> dict[str, object]:
         If the chapter has no parameters.
     """
     if chapter not in CHAPTER_PARAMS:
-        close = nearest(chapter, list(CHAPTER_PARAMS))
-        hint = f"; did you mean {close!r}?" if close else ""
-        msg = f"there is no chapter {chapter!r}{hint} Chapters: {', '.join(CHAPTER_PARAMS)}."
+        close = nearest(chapter, CHAPTER_PARAMS)
+        hint = f"did you mean {close!r}?" if close else f"chapters: {', '.join(CHAPTER_PARAMS)}"
+        msg = f"there is no chapter {chapter!r}; {hint}"
         raise ParamsError(msg)
     values = yaml.safe_load(defaults_file(chapter).read_text(encoding="utf-8"))
     return dict(values or {})
@@ -148,22 +161,44 @@ def load_params(chapter: str, overrides: dict[str, object] | None = None) -> Par
 
 
 def override_problems(chapter: str, overrides: dict[str, object]) -> list[tuple[str, str]]:
-    """What is wrong with a chapter's overrides, as (parameter, sentence) pairs."""
+    """What is wrong with a chapter's overrides, as (parameter, sentence) pairs.
+
+    Rules about several parameters are not judged where a name is unknown: it may stand for one.
+    """
     values = load_defaults(chapter)
     model = CHAPTER_PARAMS[chapter]
-    problems = []
+    problems: list[tuple[str, str]] = []
     for name in sorted(set(overrides) - set(model.model_fields)):
-        close = nearest(name, list(model.model_fields))
-        hint = f"did you mean {close!r}?" if close else f"known: {', '.join(model.model_fields)}"
+        close = nearest(name, model.model_fields)
+        known = ", ".join(model.model_fields) or "none"
+        hint = f"did you mean {close!r}?" if close else f"it has {known}"
         problems.append((name, f"{chapter} has no parameter {name!r}; {hint}"))
-    known = {name: value for name, value in overrides.items() if name in model.model_fields}
+    given = {name: value for name, value in overrides.items() if name in model.model_fields}
     try:
-        model.model_validate(values | known)
+        model.model_validate(values | given)
     except ValidationError as error:
         for item in error.errors():
-            name = str(item["loc"][0]) if item["loc"] else ", ".join(sorted(known))
-            problems.append((name, f"{chapter}.{name}: {item['msg']}"))
+            if not item["loc"] and problems:
+                continue
+            text = plain_message(item["msg"])
+            # a rule about several parameters names them; the first one overridden is the place
+            named = [name for name in given if re.search(rf"\b{name}\b", text)]
+            name = str(item["loc"][0]) if item["loc"] else named[0]
+            subject = f".{name} = {shorten(item['input'])}" if item["loc"] else ""
+            problems.append((name, f"{chapter}{subject}: {text}"))
     return problems
+
+
+def plain_message(message: str) -> str:
+    """A message of pydantic in the voice of the others: a small letter, no prefix."""
+    text = message.removeprefix("Value error, ")
+    return text[:1].lower() + text[1:]
+
+
+def shorten(value: object, width: int = 60) -> str:
+    """A value as Python writes it, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def subset(params: Params, model: type[Params]) -> dict[str, object]:

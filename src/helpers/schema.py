@@ -6,7 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 # Columns of every table, spelled once.
 SAMPLE = "sample"
@@ -56,13 +56,47 @@ VERDICTS = ("holds", "contradicted", "underpowered", "not testable")
 ASSEMBLIES = {"GRCh38": "GRCh38", "hg38": "GRCh38", "GRCh37": "GRCh37", "hg19": "GRCh37"}
 # What a group is in the study; claims speak of roles, so that labels are the user's own.
 ROLES = ("reference", "responder", "non_responder")
-SHEET_COLUMNS = (SAMPLE, DONOR, GROUP, BATCH, "rna", "peaks", "fragments")
+NAME_COLUMNS = (SAMPLE, DONOR, GROUP, BATCH)
+PATH_COLUMNS = ("rna", "peaks", "fragments")
+SHEET_COLUMNS = (*NAME_COLUMNS, *PATH_COLUMNS)
 REQUIRED_SHEET_COLUMNS = (SAMPLE, GROUP)
 
-Assembly = Annotated[
-    Literal["GRCh38", "GRCh37"],
-    BeforeValidator(lambda value: ASSEMBLIES.get(value, value)),
-]
+MAX_NAME = 100  # characters of a sample, donor, group or batch
+MAX_TITLE = 200
+
+
+def compose(text: str) -> str:
+    """Text as it is compared: accents composed (NFC), no space around it."""
+    return unicodedata.normalize("NFC", text.strip())
+
+
+def name_problem(text: str, longest: int = MAX_NAME) -> str:
+    """Why a text cannot be a name, as the rest of a sentence; empty if it can."""
+    unseen = next((c for c in text if not c.isprintable()), None)
+    if not text:
+        return "is empty"
+    if unseen is not None:
+        title = unicodedata.name(unseen, "a control character")
+        return f"holds a character that cannot be seen (U+{ord(unseen):04X}, {title})"
+    return f"has {len(text)} characters, at most {longest}" if len(text) > longest else ""
+
+
+def _read_name(text: str, longest: int = MAX_NAME) -> str:
+    composed = compose(text)
+    problem = name_problem(composed, longest)
+    if problem:
+        raise ValueError(problem)
+    return composed
+
+
+def _read_assembly(value: object) -> object:
+    known = {name.casefold(): assembly for name, assembly in ASSEMBLIES.items()}
+    return known.get(value.casefold(), value) if isinstance(value, str) else value
+
+
+Assembly = Annotated[Literal["GRCh38", "GRCh37"], BeforeValidator(_read_assembly)]
+Name = Annotated[str, AfterValidator(_read_name)]
+Title = Annotated[str, AfterValidator(lambda text: _read_name(text, longest=MAX_TITLE))]
 
 
 class Model(BaseModel):
@@ -74,8 +108,8 @@ class Model(BaseModel):
 class Contrast(Model):
     """Two groups to compare: effects are ``test`` against ``reference``."""
 
-    test: str = Field(min_length=1, description="label of the group of interest")
-    reference: str = Field(min_length=1, description="label of the group it is compared with")
+    test: Name = Field(description="label of the group of interest")
+    reference: Name = Field(description="label of the group it is compared with")
 
     @property
     def name(self) -> str:
@@ -120,18 +154,20 @@ class CohortFile(Model):
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$",
         description="short name, also that of the results folder: letters, digits, - and _",
     )
-    title: str = Field(min_length=1, max_length=200, description="title of the book")
+    title: Title = Field(description="title of the book, one line")
     assembly: Assembly = Field(description="GRCh38 (hg38) or GRCh37 (hg19)")
     genome: Genome = Field(Genome(), description="sequence, annotation and blacklist files")
     samples: str = Field("samples.csv", description="sample sheet, relative to this file")
-    groups: dict[str, str] = Field(
+    groups: dict[Name, Name] = Field(
         min_length=1,
         description="role -> label in the sheet; roles the claims know: " + ", ".join(ROLES),
     )
     contrasts: tuple[Contrast, ...] | None = Field(
         None, description="pairs of groups to compare; left out: chosen from the roles"
     )
-    chapters: tuple[str, ...] | None = Field(None, description="chapters to build; left out: all")
+    chapters: tuple[str, ...] | None = Field(
+        None, min_length=1, description="a list of chapters to build; left out: all"
+    )
     overrides: dict[str, dict[str, object]] = Field(
         default_factory=dict, description="chapter -> parameter -> value"
     )

@@ -4,13 +4,15 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from helpers.compute.stats import adjust_pvalues, compare_moderated
-from helpers.errors import DataError
+from helpers.compute.stats import adjust_pvalues, compare_means, compare_moderated
 from helpers.schema import CELL_TYPE, GROUP, SAMPLE, Contrast
 
 LN2 = np.log(2)
+NUMBERS = ("effect", "ci_low", "ci_high", "pvalue")
 SAMPLE_TEST = "moderated t-test on {} proportions"
+OVERALL_TEST = "moderated F-test on {} proportions"
 CELL_TEST = "Wilcoxon rank-sum test on cells"
+ONE_TYPE = "there is one cell type only: its share is 1 everywhere"
 CONTRAST_COLUMNS = (
     "contrast",
     CELL_TYPE,
@@ -101,54 +103,137 @@ def compare_samples(
     ----------
     Phipson et al. (2022) Bioinformatics 38:4720. doi:10.1093/bioinformatics/btac582
     """
-    present = proportions[proportions.groupby(SAMPLE)["n_cells"].transform("sum") > 0]
-    counts = present.pivot_table(index=SAMPLE, columns=CELL_TYPE, values="n_cells", sort=False)
-    groups = present.drop_duplicates(SAMPLE).set_index(SAMPLE)[GROUP].reindex(counts.index)
+    counts, groups = _by_sample(proportions)
+    mine = groups.isin([contrast.reference, contrast.test])
     n_reference = int((groups == contrast.reference).sum())
     n_test = int((groups == contrast.test).sum())
-    table = pd.DataFrame(
+    table = _head(contrast, counts.columns, SAMPLE, n_reference, n_test)
+    table.insert(3, "test", SAMPLE_TEST.format(transform))
+    reason = _untestable(contrast, n_reference, n_test)
+    if reason or counts.shape[1] == 1:
+        return _without_numbers(table, reason or ONE_TYPE)
+    design = pd.get_dummies(groups, dtype=float)
+    weights = pd.Series({contrast.test: 1.0, contrast.reference: -1.0})
+    weights = weights.reindex(design.columns, fill_value=0.0)
+    odds, tested = (
+        compare_moderated(
+            transform_proportions(counts, transform=scale),
+            design,
+            weights,
+            confidence=confidence,
+            n_free=counts.shape[1] - 1,
+        )
+        for scale in ("logit", transform)
+    )
+    for column in ("effect", "ci_low", "ci_high"):
+        table[column] = odds[column].to_numpy() / LN2
+    table["pvalue"] = tested["pvalue"].to_numpy()
+    return _adjusted(table, _absences(counts[mine].sum(), contrast))
+
+
+def _by_sample(proportions: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
+    """Cells of every sample that has any, shape (n_samples, n_types), and the samples' groups."""
+    present = proportions[proportions.groupby(SAMPLE)["n_cells"].transform("sum") > 0]
+    counts = present.pivot_table(index=SAMPLE, columns=CELL_TYPE, values="n_cells", sort=False)
+    return counts, present.drop_duplicates(SAMPLE).set_index(SAMPLE)[GROUP].reindex(counts.index)
+
+
+def _head(
+    contrast: Contrast, types: pd.Index, unit: str, n_reference: int, n_test: int
+) -> pd.DataFrame:
+    """The columns of a contrast's table that say what is compared."""
+    return pd.DataFrame(
         {
             "contrast": contrast.name,
-            CELL_TYPE: counts.columns,
-            "unit": SAMPLE,
-            "test": SAMPLE_TEST.format(transform),
+            CELL_TYPE: types,
+            "unit": unit,
             "n_reference": n_reference,
             "n_test": n_test,
         }
     )
-    design = pd.get_dummies(groups, dtype=float)
-    reason = _untestable(contrast, n_reference, n_test, len(design) - design.shape[1])
-    if reason:
-        empty = ["effect", "ci_low", "ci_high", "pvalue", "padj"]
-        return table.assign(**dict.fromkeys(empty, np.nan), reason=reason)
-    weights = pd.Series({contrast.test: 1.0, contrast.reference: -1.0}).reindex(
-        design.columns, fill_value=0.0
-    )
-    odds = compare_moderated(
-        transform_proportions(counts, transform="logit"), design, weights, confidence=confidence
-    )
-    tested = odds
-    if transform != "logit":
-        tested = compare_moderated(
-            transform_proportions(counts, transform=transform),
-            design,
-            weights,
-            confidence=confidence,
-        )
-    for column in ("effect", "ci_low", "ci_high"):
-        table[column] = odds[column].to_numpy() / LN2
-    table["pvalue"] = tested["pvalue"].to_numpy()
-    table["padj"] = adjust_pvalues(table["pvalue"])
-    return table.assign(reason="")
 
 
-def _untestable(contrast: Contrast, n_reference: int, n_test: int, df: int) -> str:
-    """Why two groups cannot be compared, or nothing."""
+def _untestable(contrast: Contrast, n_reference: int, n_test: int) -> str:
+    """Why two groups of samples cannot be compared, or nothing."""
     for label, n in ((contrast.reference, n_reference), (contrast.test, n_test)):
         if n == 0:
             return f"no sample of group {label} has cells"
-    if df < 1:
+    if max(n_reference, n_test) < 2:
         return f"{n_reference} and {n_test} samples: at least one group needs two"
+    return ""
+
+
+def _absences(counts: pd.Series, contrast: Contrast) -> pd.Series:
+    """Why a type cannot be compared, given its cells in both groups together, else empty.
+
+    Its odds would be those of the half cell added, which only tell how many cells there are.
+    """
+    reason = pd.Series("", index=counts.index)
+    reason[counts == 0] = f"no cell of this type in {contrast.reference} or {contrast.test}"
+    reason[counts == counts.sum()] = (
+        f"all cells of {contrast.reference} and {contrast.test} are of this type"
+    )
+    return reason
+
+
+def _without_numbers(table: pd.DataFrame, reason: str) -> pd.DataFrame:
+    return table.assign(**dict.fromkeys((*NUMBERS, "padj"), np.nan), reason=reason)
+
+
+def _adjusted(table: pd.DataFrame, reasons: pd.Series) -> pd.DataFrame:
+    """The table without the numbers of types that have a reason, and with adjusted p-values."""
+    table = table.assign(reason=reasons.to_numpy())
+    table.loc[table["reason"] != "", list(NUMBERS)] = np.nan
+    table.insert(table.columns.get_loc("reason"), "padj", adjust_pvalues(table["pvalue"]))
+    return table
+
+
+def compare_all_groups(proportions: pd.DataFrame, *, transform: str) -> pd.DataFrame:
+    """Whether the groups differ at all in every type, the sample being the unit.
+
+    One-way analysis of variance of the transformed proportions with variances moderated across
+    types (propeller): what to look at before single contrasts of three groups or more.
+
+    Parameters
+    ----------
+    proportions
+        From :func:`count_types`.
+
+    Returns
+    -------
+    One row a type: ``cell_type``, ``unit`` (``sample``), ``test``, ``n_groups`` and
+    ``n_samples`` with cells, ``f``, ``pvalue``, ``padj`` (Benjamini-Hochberg), ``reason`` (why
+    there is no p-value, else empty).
+
+    References
+    ----------
+    Phipson et al. (2022) Bioinformatics 38:4720. doi:10.1093/bioinformatics/btac582
+    """
+    counts, groups = _by_sample(proportions)
+    table = pd.DataFrame(
+        {
+            CELL_TYPE: counts.columns,
+            "unit": SAMPLE,
+            "test": OVERALL_TEST.format(transform),
+            "n_groups": groups.nunique(),
+            "n_samples": len(groups),
+        }
+    )
+    reason = _untestable_overall(groups) or (ONE_TYPE if counts.shape[1] == 1 else "")
+    if reason:
+        return table.assign(f=np.nan, pvalue=np.nan, padj=np.nan, reason=reason)
+    tested = compare_means(
+        transform_proportions(counts, transform=transform), groups, n_free=counts.shape[1] - 1
+    )
+    table = table.assign(f=tested["f"].to_numpy(), pvalue=tested["pvalue"].to_numpy())
+    return table.assign(padj=adjust_pvalues(table["pvalue"]), reason="")
+
+
+def _untestable_overall(groups: pd.Series) -> str:
+    if groups.nunique() < 2:
+        return f"{groups.nunique()} group has cells: there is nothing to compare"
+    if groups.value_counts().max() < 2:
+        return "one sample a group: at least one group needs two"
     return ""
 
 
@@ -165,46 +250,27 @@ def compare_cells(
     -------
     As :func:`compare_samples`, with ``unit`` ``cell`` and numbers of cells in ``n_reference``
     and ``n_test``.
-
-    Raises
-    ------
-    DataError
-        If one of the groups has no cell at all.
     """
     counts = proportions.pivot_table(
         index=GROUP, columns=CELL_TYPE, values="n_cells", aggfunc="sum", sort=False
-    )
-    for label in (contrast.reference, contrast.test):
-        if label not in counts.index or counts.loc[label].sum() == 0:
-            msg = f"group {label} has no cells to compare"
-            raise DataError(msg)
-    test, reference = counts.loc[contrast.test], counts.loc[contrast.reference]
-    n_test, n_reference = int(test.sum()), int(reference.sum())
+    ).reindex([contrast.reference, contrast.test], fill_value=0)
+    reference, test = counts.to_numpy(dtype=int)
+    n_reference, n_test = int(reference.sum()), int(test.sum())
+    table = _head(contrast, counts.columns, "cell", n_reference, n_test)
+    table.insert(3, "test", CELL_TEST)
+    if min(n_reference, n_test) == 0:
+        return _without_numbers(table, _untestable(contrast, n_reference, n_test))
     inside = np.array([test, reference]) + 0.5
     outside = np.array([n_test - test, n_reference - reference]) + 0.5
     effect = np.log(inside[0] / outside[0]) - np.log(inside[1] / outside[1])
-    error = np.sqrt((1 / inside + 1 / outside).sum(axis=0))
-    half = stats.norm.ppf(0.5 + confidence / 2) * error
-    pvalue = [
-        _rank_sum_pvalue(int(a), n_test, int(b), n_reference)
-        for a, b in zip(test, reference, strict=True)
+    half = stats.norm.ppf(0.5 + confidence / 2) * np.sqrt((1 / inside + 1 / outside).sum(axis=0))
+    table["effect"] = effect / LN2
+    table["ci_low"] = (effect - half) / LN2
+    table["ci_high"] = (effect + half) / LN2
+    table["pvalue"] = [
+        _rank_sum_pvalue(a, n_test, b, n_reference) for a, b in zip(test, reference, strict=True)
     ]
-    return pd.DataFrame(
-        {
-            "contrast": contrast.name,
-            CELL_TYPE: counts.columns,
-            "unit": "cell",
-            "test": CELL_TEST,
-            "n_reference": n_reference,
-            "n_test": n_test,
-            "effect": effect / LN2,
-            "ci_low": (effect - half) / LN2,
-            "ci_high": (effect + half) / LN2,
-            "pvalue": pvalue,
-            "padj": adjust_pvalues(np.array(pvalue)),
-            "reason": "",
-        }
-    )
+    return _adjusted(table, _absences(counts.sum(), contrast))
 
 
 def _rank_sum_pvalue(inside_a: int, n_a: int, inside_b: int, n_b: int) -> float:
@@ -233,15 +299,20 @@ def measure_lead(
     One row as in a table of effects: mean over samples of the log2 ratio of their share to the
     largest other share, with its t-interval. Half a cell is added to every count.
     """
-    mine = proportions[proportions[GROUP] == group]
-    counts = mine.pivot_table(index=SAMPLE, columns=CELL_TYPE, values="n_cells", sort=False)
-    counts = counts[counts.sum(axis=1) > 0] + 0.5
-    named = [kind for kind in cell_types if kind in counts]
-    others = counts.drop(columns=named)
+    counts, _ = _by_sample(proportions[proportions[GROUP] == group])
     row = {"measure": "lead", CELL_TYPE: " and ".join(cell_types), "test_group": group}
-    if len(named) < len(cell_types) or others.shape[1] == 0 or counts.empty:
-        return _mean_effect(np.array([]), row, confidence, "not all of these types were found")
-    lead = np.log2(counts[named].sum(axis=1) / others.max(axis=1)).to_numpy()
+    named = [kind for kind in cell_types if kind in counts]
+    others = counts.drop(columns=named) + 0.5
+    reason = ""
+    if counts.empty:
+        reason = f"no sample of group {group} has cells"
+    elif len(named) < len(cell_types):
+        reason = "not all of these types were found"
+    elif others.shape[1] == 0:
+        reason = "no other cell type was found"
+    if reason:
+        return _mean_effect(np.array([]), row, confidence, reason)
+    lead = np.log2((counts[named] + 0.5).sum(axis=1) / others.max(axis=1)).to_numpy()
     return _mean_effect(lead, row, confidence, "")
 
 
@@ -259,18 +330,21 @@ def measure_similarity(
     ----------
     Aitchison (1982) J. R. Stat. Soc. B 44:139. doi:10.1111/j.2517-6161.1982.tb01195.x
     """
-    counts = proportions.pivot_table(index=SAMPLE, columns=CELL_TYPE, values="n_cells", sort=False)
-    groups = proportions.drop_duplicates(SAMPLE).set_index(SAMPLE)[GROUP].reindex(counts.index)
+    counts, groups = _by_sample(proportions)
     log = np.log(counts + 0.5)
     ratios = log.sub(log.mean(axis=1), axis=0)
     centres = ratios.groupby(groups).mean()
     mine = ratios[groups == group]
     row = {"measure": "similarity", "test_group": group, "reference_group": like}
-    if mine.empty or like not in centres.index or unlike not in centres.index:
-        return _mean_effect(np.array([]), row, confidence, "one of the groups has no sample")
+    for label in (group, like, unlike):
+        if label not in centres.index:
+            reason = f"no sample of group {label} has cells"
+            return _mean_effect(np.array([]), row, confidence, reason)
     to_like = np.linalg.norm(mine - centres.loc[like], axis=1)
     to_unlike = np.linalg.norm(mine - centres.loc[unlike], axis=1)
-    return _mean_effect(np.log2(to_unlike / to_like), row, confidence, "")
+    with np.errstate(divide="ignore", invalid="ignore"):  # a sample may equal a centre
+        nearness = np.log2(to_unlike / to_like)
+    return _mean_effect(nearness, row, confidence, "")
 
 
 def _mean_effect(
@@ -278,18 +352,25 @@ def _mean_effect(
 ) -> pd.DataFrame:
     """Mean over samples with its t-interval and p-value, as one row of effects."""
     n = len(values)
-    if n < 2 and not reason:
-        reason = f"{n} sample in the group: an interval needs two"
-    numbers: dict[str, float] = dict.fromkeys(("effect", "ci_low", "ci_high", "pvalue"), np.nan)
-    if n >= 1:
+    fixed = {"unit": SAMPLE, "n_test": n, "n_reference": 0}
+    numbers: dict[str, float] = dict.fromkeys(NUMBERS, np.nan)
+    spread = float(np.std(values, ddof=1)) if n >= 2 and np.isfinite(values).all() else np.nan
+    if n >= 1 and np.isfinite(values).all():
         numbers["effect"] = float(values.mean())
-    if n >= 2:
-        half = stats.t.ppf(0.5 + confidence / 2, n - 1) * values.std(ddof=1) / np.sqrt(n)
+    if spread > 0:
+        error = spread / np.sqrt(n)
+        half = float(stats.t.ppf(0.5 + confidence / 2, n - 1)) * error
         numbers["ci_low"] = numbers["effect"] - half
         numbers["ci_high"] = numbers["effect"] + half
-        numbers["pvalue"] = float(stats.ttest_1samp(values, 0.0).pvalue)
-    fixed = {"unit": SAMPLE, "n_test": n, "n_reference": 0, "reason": reason}
-    return pd.DataFrame([{CELL_TYPE: "", "reference_group": ""} | row | fixed | numbers])
+        numbers["pvalue"] = float(2 * stats.t.sf(abs(numbers["effect"]) / error, n - 1))
+    elif not reason:
+        reason = (
+            f"{n} sample in the group: an interval needs two"
+            if n < 2
+            else "the samples are copies of one another: there is no interval"
+        )
+    blank = {CELL_TYPE: "", "reference_group": ""}
+    return pd.DataFrame([blank | row | fixed | numbers | {"reason": reason}])
 
 
 def as_effects(contrasts: pd.DataFrame, contrast: Contrast) -> pd.DataFrame:

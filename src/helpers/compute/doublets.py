@@ -3,18 +3,25 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
+from scipy import optimize, sparse
 from sklearn.neighbors import NearestNeighbors
 
-from helpers.compute.normalise import find_components, log_normalise, pick_variable_genes
+from helpers.compute.normalise import (
+    find_components,
+    gene_moments,
+    log_normalise,
+    pick_variable_genes,
+)
 from helpers.errors import DataError
 
 SCRUBLET_RATIO = 2.0  # artificial doublets per cell
-SCRUBLET_RATE_SD = 0.02  # uncertainty of the expected rate, in its score's error
-N_VARIABLE = 2000  # DoubletFinder works on Seurat's default number of variable genes
+N_VARIABLE = 2000  # DoubletFinder works on Seurat's default number of variable genes ...
+FINDER_COMPONENTS = 10  # ... and, in its own examples, on this many components
 SCRUBLET_MIN_CELLS = 3  # cells in which a gene must show at least ...
-SCRUBLET_MIN_COUNTS = 3  # ... this many UMIs to be used
-SCRUBLET_TOP = 0.15  # share of genes kept, by variability
+SCRUBLET_MIN_COUNTS = 2  # ... this many UMIs, scaled to the mean total, to be used
+SCRUBLET_TOP = 0.15  # share of expressed genes kept, by variability
+NOISE_BINS = 50  # pieces of the range of means in which the least variable genes are sought ...
+NOISE_PERCENTILE = 0.1  # ... which are those below this percentile of the piece
 
 
 def pair_cells(n_cells: int, n_pairs: int, *, seed: int) -> np.ndarray:
@@ -111,17 +118,68 @@ def _nearest(points: np.ndarray, n_near: int, rows: int | None = None) -> np.nda
 
 
 def pick_scrublet_genes(counts: sparse.csr_matrix) -> np.ndarray:
-    """Columns Scrublet would use: well seen, and in the top 15 % by variability.
+    """Columns Scrublet uses: well seen, and in the top 15 % of expressed genes by v-score.
 
-    The v-score is a gene's variance over the one its mean predicts (Klein et al. 2015,
-    doi:10.1016/j.cell.2015.04.044); the trend here is that of :mod:`normalise`, which ranks
-    genes alike.
+    Parameters
+    ----------
+    counts
+        Raw counts of one sample, shape (n_cells, n_genes); every cell has some.
     """
-    seen = np.asarray((counts >= SCRUBLET_MIN_COUNTS).sum(axis=0)).ravel() >= SCRUBLET_MIN_CELLS
-    columns = np.flatnonzero(seen)
-    n_expressed = np.count_nonzero(np.diff(counts.tocsc().indptr))
-    n_genes = max(1, round(SCRUBLET_TOP * n_expressed))
-    return columns[pick_variable_genes(counts[:, columns].tocsr(), n_genes=n_genes)]
+    totals = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
+    scaled = _scale_rows(counts.astype(np.float64), totals.mean() / totals)
+    mean, variance = gene_moments(scaled)
+    variance *= (counts.shape[0] - 1) / counts.shape[0]
+    expressed = np.flatnonzero(variance > 0)
+    score = score_noise(mean[expressed], variance[expressed])
+    seen = np.asarray((scaled >= SCRUBLET_MIN_COUNTS).sum(axis=0)).ravel()[expressed]
+    cut = np.percentile(score, 100 * (1 - SCRUBLET_TOP))
+    return expressed[(score >= cut) & (seen >= SCRUBLET_MIN_CELLS)]
+
+
+def score_noise(mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    """V-score of genes: their Fano factor over that of a gene with technical noise alone.
+
+    Noise gives a squared coefficient of variation of ``c / mean + b``: ``c`` is the commonest
+    Fano factor, ``b`` is fitted to the least variable genes at each level of expression.
+
+    Parameters
+    ----------
+    mean, variance
+        Of every gene; neither is 0.
+
+    References
+    ----------
+    Klein et al. (2015) Cell 161:1187. doi:10.1016/j.cell.2015.04.044
+    """
+    fano = variance / mean
+    level, floor = _noise_floor(np.log(mean), np.log(fano / mean))
+    frequency, edges = np.histogram(np.log(fano), bins=200)
+    commonest = frequency.argmax()
+    c = max(float(np.exp(edges[commonest : commonest + 2].mean())), 1.0)
+
+    def misfit(b: np.ndarray) -> float:
+        noise = np.maximum(c * np.exp(-level) + b[0], np.finfo(float).tiny)
+        return float(np.abs(np.log(noise) - floor).sum())
+
+    b = float(optimize.fmin(misfit, x0=[0.1], disp=False)[0])
+    return fano / (c + b * mean)
+
+
+def _noise_floor(level: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Middle of equal pieces of the range of levels, and the lowest noise in each.
+
+    An empty piece takes that of the one before; there is none before the first.
+    """
+    width = np.ptp(level) / NOISE_BINS
+    middle = level.min() + width * (np.arange(NOISE_BINS) + 0.5)
+    lowest = np.full(NOISE_BINS, np.nan)
+    for i, place in enumerate(middle):
+        inside = (level >= place - width / 2) & (level < place + width / 2)
+        lowest[i] = (
+            np.percentile(noise[inside], NOISE_PERCENTILE) if inside.any() else lowest[i - 1]
+        )
+    known = ~np.isnan(lowest)
+    return middle[known], lowest[known]
 
 
 def score_doubletfinder(
@@ -207,6 +265,8 @@ def find_doublets(
         Raw counts of the cells that passed quality control, shape (n_cells, n_genes).
     pn, pk
         DoubletFinder: share of artificial doublets, and of neighbours.
+    n_components
+        Principal components of Scrublet; DoubletFinder takes its own ten, if they are fewer.
 
     Raises
     ------
@@ -226,7 +286,9 @@ def find_doublets(
         n_components=n_components,
     ).cells
     pairs = pair_cells(n_cells, round(n_cells * pn / (1 - pn)), seed=seed + 1)
-    finder = score_doubletfinder(counts, pairs, pk=pk, n_components=n_components)
+    finder = score_doubletfinder(
+        counts, pairs, pk=pk, n_components=min(n_components, FINDER_COMPONENTS)
+    )
     return DoubletCalls(
         scrublet,
         finder,

@@ -4,7 +4,10 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import scanpy as sc
+from scipy import sparse
 from sklearn.neighbors import KNeighborsTransformer
+
+LEAST_SHARED = 1 / 15  # Seurat's prune.SNN
 
 
 def connect_neighbors(points: np.ndarray, *, n_neighbors: int, seed: int) -> ad.AnnData:
@@ -23,17 +26,49 @@ def connect_neighbors(points: np.ndarray, *, n_neighbors: int, seed: int) -> ad.
     """
     adata = ad.AnnData(obs=pd.DataFrame(index=pd.RangeIndex(len(points)).astype(str)))
     adata.obsm["X_pca"] = np.asarray(points, dtype=np.float32)
-    nearest = min(n_neighbors, len(points) - 1)
+    nearest = min(n_neighbors, len(points))
     # Brute force is exact and, up to some 100,000 cells, faster than building an index.
-    search = KNeighborsTransformer(n_neighbors=nearest, algorithm="brute")
+    # scikit-learn does not count the cell itself, scanpy does.
+    search = KNeighborsTransformer(n_neighbors=nearest - 1, algorithm="brute")
     sc.pp.neighbors(
         adata, n_neighbors=nearest, use_rep="X_pca", transformer=search, random_state=seed
     )
     return adata
 
 
+def share_neighbors(graph: ad.AnnData) -> sparse.csr_matrix:
+    """How far cells share their nearest neighbours: the graph clusters are sought in.
+
+    Parameters
+    ----------
+    graph
+        From :func:`connect_neighbors`.
+
+    Returns
+    -------
+    Jaccard index of the neighbourhoods of every two cells, each cell a neighbour of itself,
+    shape (n_cells, n_cells), symmetric; below 1/15 it is 0, as in Seurat's FindNeighbors.
+    """
+    distances = graph.obsp["distances"].tocsr()
+    near = sparse.csr_matrix(
+        (np.ones(distances.nnz), distances.indices, distances.indptr), shape=distances.shape
+    )
+    near.setdiag(1)
+    near = near.tocsr()
+    size = np.diff(near.indptr)
+    shared = (near @ near.T).tocoo()
+    index = shared.data / (size[shared.row] + size[shared.col] - shared.data)
+    kept = index >= LEAST_SHARED
+    return sparse.csr_matrix(
+        (index[kept], (shared.row[kept], shared.col[kept])), shape=shared.shape
+    )
+
+
 def cluster_cells(graph: ad.AnnData, *, resolution: float, seed: int) -> np.ndarray:
     """Leiden cluster of every cell, numbered from the largest.
+
+    Communities are sought among shared neighbours, as Seurat does: from seed to seed they differ
+    far less than those of the graph the map is drawn from.
 
     References
     ----------
@@ -46,9 +81,14 @@ def cluster_cells(graph: ad.AnnData, *, resolution: float, seed: int) -> np.ndar
         n_iterations=2,
         directed=False,
         random_state=seed,
+        adjacency=share_neighbors(graph),
         copy=True,
     )
-    return found.obs["leiden"].astype(int).to_numpy()
+    cluster = found.obs["leiden"].astype(int).to_numpy()
+    sizes = np.bincount(cluster)
+    number = np.empty_like(sizes)
+    number[np.argsort(-sizes, kind="stable")] = np.arange(len(sizes))
+    return number[cluster]
 
 
 def embed_cells(graph: ad.AnnData, *, method: str, seed: int) -> np.ndarray:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from scipy import linalg, sparse
-from skmisc.loess import loess
 
+from helpers.compute.trend import can_fit_trend, fit_trend
 from helpers.errors import DataError
 
 SCALE_MAX = 10.0  # Seurat's ScaleData: standardised values are clipped here
+SCORE_DECIMALS = 9  # variabilities (about 1) that agree so far are the same but for rounding
 
 
 def log_normalise(
@@ -65,7 +66,8 @@ def score_variability(counts: sparse.csr_matrix, *, span: float = 0.3) -> pd.Dat
     -------
     One row a gene: ``mean``, ``variance``, ``variance_expected`` and ``variance_standardised``,
     the variance of counts standardised by the expected deviation and clipped at the square
-    root of the number of cells.
+    root of the number of cells. It is 0 for a gene that does not vary, and for all where too few
+    vary for a trend (see :func:`helpers.compute.trend.can_fit_trend`).
 
     References
     ----------
@@ -76,9 +78,10 @@ def score_variability(counts: sparse.csr_matrix, *, span: float = 0.3) -> pd.Dat
     mean, variance = gene_moments(counts)
     expected = np.zeros_like(variance)
     varies = variance > 0
-    trend = loess(np.log10(mean[varies]), np.log10(variance[varies]), span=span, degree=2)
-    trend.fit()
-    expected[varies] = 10**trend.outputs.fitted_values
+    level = np.log10(mean[varies])
+    if can_fit_trend(level, span=span):
+        expected[varies] = 10 ** fit_trend(level, np.log10(variance[varies]), span=span)
+    varies = expected > 0
     deviation = np.sqrt(expected, where=varies, out=np.ones_like(expected))
     ceiling = mean + deviation * np.sqrt(n_cells)
     columns = counts.tocsc()
@@ -86,7 +89,7 @@ def score_variability(counts: sparse.csr_matrix, *, span: float = 0.3) -> pd.Dat
     clipped = np.minimum(columns.data, ceiling[gene])
     squares = np.bincount(gene, (clipped - mean[gene]) ** 2, minlength=counts.shape[1])
     n_zero = n_cells - np.diff(columns.indptr)
-    standardised = (squares + n_zero * mean**2) / ((n_cells - 1) * deviation**2)
+    standardised = (squares + n_zero * mean**2) / (max(n_cells - 1, 1) * deviation**2)
     return pd.DataFrame(
         {
             "mean": mean,
@@ -104,12 +107,13 @@ def pick_variable_genes(
 
     With ``batches`` each is ranked by itself; genes variable in most batches come first, ties
     by their median rank (Seurat's SelectIntegrationFeatures), so that differences between
-    samples do not pass for biology.
+    samples do not pass for biology. A batch of too few cells to tell has no say. Genes whose
+    variability is equal but for rounding come in their order, whatever the order of the cells.
 
     Raises
     ------
     DataError
-        If no gene varies.
+        If no gene varies, or too few do in every batch.
     """
     groups = [np.arange(counts.shape[0])]
     if batches is not None:
@@ -117,13 +121,14 @@ def pick_variable_genes(
     ranks = []
     for rows in groups:
         score = score_variability(counts[rows])["variance_standardised"].to_numpy()
+        score = score.round(SCORE_DECIMALS)
         position = np.empty(len(score))
         position[np.argsort(-score, kind="stable")] = np.arange(len(score))
         ranks.append(np.where((position < n_genes) & (score > 0), position, np.nan))
     table = np.array(ranks)
     n_batches = np.sum(~np.isnan(table), axis=0)
     if n_batches.max() == 0:
-        msg = "no gene varies between cells; variable genes cannot be chosen"
+        msg = "no or too few genes vary between cells; variable genes cannot be chosen"
         raise DataError(msg)
     candidates = np.flatnonzero(n_batches)
     median = np.nanmedian(table[:, candidates], axis=0)
@@ -186,7 +191,7 @@ def find_components(
     if n_components >= min(values.shape):
         msg = (
             f"{n_components} principal components need more cells and genes than "
-            f"{values.shape[0]} and {values.shape[1]}; lower n_pcs"
+            f"{values.shape[0]} and {values.shape[1]}; ask for fewer"
         )
         raise DataError(msg)
     n_cells, n_genes = values.shape

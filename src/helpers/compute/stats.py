@@ -40,7 +40,7 @@ def fit_variance_prior(variances: np.ndarray, df: float) -> Prior:
     ----------
     variances
         Residual variance of every feature; zeros are lifted to a hundred-thousandth of their
-        median, as limma does.
+        median (of 1 where the median is 0), as limma does.
     df
         Residual degrees of freedom of each.
 
@@ -49,7 +49,7 @@ def fit_variance_prior(variances: np.ndarray, df: float) -> Prior:
     Smyth (2004) Stat. Appl. Genet. Mol. Biol. 3:3. doi:10.2202/1544-6115.1027
     """
     median = float(np.median(variances))
-    lifted = np.maximum(variances, 1e-5 * median if median > 0 else 1e-300)
+    lifted = np.maximum(variances, 1e-5 * (median if median > 0 else 1.0))
     if len(lifted) < 2:
         return Prior(float(lifted.mean()), 0.0)
     log = np.log(lifted) - special.digamma(df / 2) + np.log(df / 2)
@@ -73,17 +73,80 @@ def _inverse_trigamma(value: float) -> float:
     return x
 
 
-def moderate_variances(variances: np.ndarray, df: float) -> tuple[np.ndarray, float]:
-    """Variances drawn towards their prior, and the degrees of freedom they then have."""
+def moderate_variances(
+    variances: np.ndarray, df: float, *, n_free: int | None = None
+) -> tuple[np.ndarray, float]:
+    """Variances drawn towards their prior, and the degrees of freedom they then have.
+
+    Those are at most what the ``n_free`` features (all, if not given) that can vary freely have
+    together, also where the prior is worth infinitely many: it was learnt from these features.
+    """
     prior = fit_variance_prior(variances, df)
+    df_total = min(df + prior.df, df * (n_free or len(variances)))
     if np.isinf(prior.df):
-        return np.full(len(variances), prior.variance), np.inf
-    posterior = (df * variances + prior.df * prior.variance) / (df + prior.df)
-    return posterior, min(df + prior.df, df * len(variances))
+        return np.full(len(variances), prior.variance), df_total
+    return (df * variances + prior.df * prior.variance) / (df + prior.df), df_total
+
+
+@dataclass(frozen=True)
+class LinearFit:
+    """A linear model of every feature, its variances moderated across features."""
+
+    coefficients: np.ndarray
+    """Shape (n_coefficients, n_features)."""
+    unscaled: np.ndarray
+    """Covariance of the coefficients over the variance, shape (n_coefficients, n_coefficients)."""
+    residual: np.ndarray
+    """Sum of squared residuals of every feature."""
+    variance: np.ndarray
+    """Moderated variance of every feature."""
+    df: float
+    """Degrees of freedom of the moderated variances."""
+
+
+def fit_moderated(
+    values: pd.DataFrame, design: pd.DataFrame, *, n_free: int | None = None
+) -> LinearFit:
+    """Least squares of every feature on a design, with moderated variances (limma).
+
+    Parameters
+    ----------
+    values
+        Shape (n_samples, n_features).
+    design
+        Shape (n_samples, n_coefficients), full rank.
+    n_free
+        Features that can vary freely, if not all: one fewer than there are proportions, which
+        add up to 1. With two, one mirrors the other and nothing is learnt from both.
+
+    Raises
+    ------
+    DataError
+        If no degree of freedom is left for the variance.
+
+    References
+    ----------
+    Ritchie et al. (2015) Nucleic Acids Res. 43:e47. doi:10.1093/nar/gkv007
+    """
+    matrix, observed = design.to_numpy(dtype=float), values.to_numpy(dtype=float)
+    df = len(matrix) - np.linalg.matrix_rank(matrix)
+    if df < 1:
+        msg = f"{len(matrix)} samples for {matrix.shape[1]} groups leave nothing to test with"
+        raise DataError(msg)
+    coefficients, *_ = np.linalg.lstsq(matrix, observed, rcond=None)
+    residual = ((observed - matrix @ coefficients) ** 2).sum(axis=0)
+    variance, df_total = moderate_variances(residual / df, df, n_free=n_free)
+    unscaled = np.linalg.pinv(matrix.T @ matrix)
+    return LinearFit(coefficients, unscaled, residual, variance, df_total)
 
 
 def compare_moderated(
-    values: pd.DataFrame, design: pd.DataFrame, contrast: pd.Series, *, confidence: float
+    values: pd.DataFrame,
+    design: pd.DataFrame,
+    contrast: pd.Series,
+    *,
+    confidence: float,
+    n_free: int | None = None,
 ) -> pd.DataFrame:
     """Moderated t-test of a contrast in a linear model of every feature (limma).
 
@@ -97,44 +160,78 @@ def compare_moderated(
         Weight of each coefficient.
     confidence
         Coverage of the interval.
+    n_free
+        Features that can vary freely, see :func:`fit_moderated`.
 
     Returns
     -------
-    One row a feature: ``effect``, ``ci_low``, ``ci_high``, ``t``, ``df``, ``pvalue``.
+    One row a feature: ``effect``, ``ci_low``, ``ci_high``, ``t``, ``df``, ``pvalue``; all but the
+    effect are missing where a lone feature does not vary within groups.
 
     Raises
     ------
     DataError
         If no degree of freedom is left for the variance.
-
-    References
-    ----------
-    Ritchie et al. (2015) Nucleic Acids Res. 43:e47. doi:10.1093/nar/gkv007
     """
-    matrix = design.to_numpy(dtype=float)
-    df = len(matrix) - np.linalg.matrix_rank(matrix)
-    if df < 1:
-        msg = f"{len(matrix)} samples for {matrix.shape[1]} groups leave nothing to test with"
-        raise DataError(msg)
-    coefficients, *_ = np.linalg.lstsq(matrix, values.to_numpy(dtype=float), rcond=None)
-    residuals = values.to_numpy(dtype=float) - matrix @ coefficients
-    variances = (residuals**2).sum(axis=0) / df
+    fit = fit_moderated(values, design, n_free=n_free)
     weights = contrast.reindex(design.columns).to_numpy(dtype=float)
-    posterior, df_total = moderate_variances(variances, df)
-    scale = weights @ np.linalg.pinv(matrix.T @ matrix) @ weights
-    error = np.sqrt(posterior * scale)
-    effect = weights @ coefficients
-    t = np.divide(effect, error, out=np.zeros_like(effect), where=error > 0)
-    distribution = stats.norm() if np.isinf(df_total) else stats.t(df_total)
+    error = np.sqrt(fit.variance * (weights @ fit.unscaled @ weights))
+    error[error == 0] = np.nan
+    effect = weights @ fit.coefficients
+    distribution = stats.t(fit.df)
     half = distribution.ppf(0.5 + confidence / 2) * error
     return pd.DataFrame(
         {
             "effect": effect,
             "ci_low": effect - half,
             "ci_high": effect + half,
-            "t": t,
-            "df": df_total,
-            "pvalue": 2 * distribution.sf(np.abs(t)),
+            "t": effect / error,
+            "df": fit.df,
+            "pvalue": 2 * distribution.sf(np.abs(effect / error)),
+        },
+        index=values.columns,
+    )
+
+
+def compare_means(
+    values: pd.DataFrame, groups: pd.Series, *, n_free: int | None = None
+) -> pd.DataFrame:
+    """Moderated F-test of whether any group differs in every feature (one-way ANOVA).
+
+    Parameters
+    ----------
+    values
+        Shape (n_samples, n_features).
+    groups
+        Group of every sample, same index.
+    n_free
+        Features that can vary freely, see :func:`fit_moderated`.
+
+    Returns
+    -------
+    One row a feature: ``f``, ``df_groups``, ``df``, ``pvalue``; ``f`` and ``pvalue`` are missing
+    where a lone feature does not vary within groups.
+
+    Raises
+    ------
+    DataError
+        If there are fewer than two groups, or no group has two samples.
+    """
+    design = pd.get_dummies(groups.reindex(values.index), dtype=float)
+    df_groups = design.shape[1] - 1
+    if df_groups < 1:
+        msg = f"{design.shape[1]} group: an overall test compares at least two"
+        raise DataError(msg)
+    fit = fit_moderated(values, design, n_free=n_free)
+    total = ((values - values.mean()) ** 2).sum().to_numpy()
+    variance = np.where(fit.variance > 0, fit.variance, np.nan)
+    f = (total - fit.residual) / df_groups / variance
+    return pd.DataFrame(
+        {
+            "f": f,
+            "df_groups": df_groups,
+            "df": fit.df,
+            "pvalue": stats.f.sf(f, df_groups, fit.df),
         },
         index=values.columns,
     )

@@ -1,15 +1,21 @@
 """The cohort file and its sample sheet, read with the line each thing stands on."""
 
 import csv
+import io
+import re
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 from pydantic import ValidationError
 
 from helpers.errors import Defect
-from helpers.params import CHAPTER_PARAMS, nearest, override_problems
+from helpers.params import CHAPTER_PARAMS, nearest, override_problems, plain_message, shorten
 from helpers.schema import (
+    NAME_COLUMNS,
+    PATH_COLUMNS,
     REQUIRED_SHEET_COLUMNS,
     SHEET_COLUMNS,
     Cohort,
@@ -17,9 +23,22 @@ from helpers.schema import (
     Contrast,
     Genome,
     Sample,
+    compose,
+    name_problem,
 )
 
-MAX_BYTES = 1_000_000  # a cohort file or sheet beyond this is something else
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+# Files beyond this are something else than a cohort file or a sheet.
+MAX_YAML_BYTES, MAX_SHEET_BYTES = 100_000, 2_000_000
+MAX_DEPTH = 10  # lists and mappings within each other; a cohort file has three
+# For keys that could not be read, so that the rest can be checked in the same go.
+STAND_INS = {"name": "x", "title": "x", "assembly": "GRCh38", "groups": {"x": "x"}}
+TAG = "tag:yaml.org,2002:"
+TEXT_TAG = TAG + "str"
+TYPED_KEYS = ("overrides", "simulated")  # keys whose values are not text alone
+LIKENESS = 0.7  # of a column to a known one to be taken for a slip of the pen
 
 
 @dataclass
@@ -28,7 +47,11 @@ class Reading:
 
     path: Path
     file: CohortFile | None = None
+    """The cohort file; keys that could not be read hold a stand-in and are named in faulty."""
+    faulty: set[str] = field(default_factory=set)
     samples: list[Sample] = field(default_factory=list)
+    lost_rows: int = 0
+    """Rows of the sheet that could not be read."""
     defects: list[Defect] = field(default_factory=list)
     lines: dict[tuple[str, ...], int] = field(default_factory=dict)
     """Line of the cohort file on which a key stands."""
@@ -36,7 +59,7 @@ class Reading:
     @property
     def cohort(self) -> Cohort | None:
         """The cohort, if file and sheet could be read."""
-        if self.file is None or not self.samples:
+        if self.file is None or self.faulty or not self.samples:
             return None
         return Cohort(path=self.path, file=self.file, samples=tuple(self.samples))
 
@@ -58,53 +81,126 @@ def read_cohort(path: Path) -> Reading:
     if content is not None:
         _check_keys(reading, content)
         _validate(reading, content)
-    sheet = reading.file.samples if reading.file else (content or {}).get("samples", "samples.csv")
-    if isinstance(sheet, str) and content is not None:
-        _read_sheet(reading, sheet)
+    if reading.file is not None and "samples" not in reading.faulty:
+        _read_sheet(reading, reading.file.samples)
     return reading
 
 
-def _read_text(reading: Reading, path: Path, name: str, where: str) -> str | None:
+def access_problem(path: Path, *, folder: bool = False) -> str:
+    """Why a path cannot be read as a file (or, if allowed, a folder); empty if it can."""
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return "does not exist"
+    except (OSError, ValueError) as error:
+        return f"cannot be looked at ({getattr(error, 'strerror', None) or error})"
+    if stat.S_ISDIR(mode):
+        return "" if folder else "is a folder"
+    return "" if stat.S_ISREG(mode) else "is not a file"
+
+
+def _read_text(
+    reading: Reading, path: Path, name: str, where: str, *, max_bytes: int
+) -> str | None:
     """Text of a small file, or None with the defect noted."""
-    if not path.exists():
-        reading.fault(where, f"{path} does not exist", name, "correct the path")
-    elif not path.is_file():
-        reading.fault(where, f"{path} is a folder", f"{name}, a file", "name the file inside it")
-    elif path.stat().st_size > MAX_BYTES:
-        size = path.stat().st_size
+    problem = access_problem(path)
+    if problem:
+        remedy = "name the file inside it" if problem == "is a folder" else "correct the path"
+        reading.fault(where, f"{path} {problem}", f"{name}, a file", remedy)
+        return None
+    size = path.stat().st_size
+    if size > max_bytes:
+        expected = f"{name}, a small text file"
+        reading.fault(where, f"{path} has {size:,} bytes", expected, "check the path")
+        return None
+    try:
+        content = path.read_bytes()
+        return content.decode("utf-8-sig")
+    except OSError as error:
         reading.fault(
-            where, f"{path} has {size:,} bytes", f"{name}, a small text file", "check the path"
+            where, f"{path} may not be read ({error.strerror})", name, "change its rights"
         )
-    else:
-        try:
-            return path.read_text(encoding="utf-8-sig")
-        except UnicodeDecodeError as error:
-            what = f"is not UTF-8 text (byte {error.start})"
-            reading.fault(path.name, what, f"{name} in UTF-8", "save it again as UTF-8 text")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        what = f"is not UTF-8 text (byte {content[error.start : error.start + 1]!r})"
+        remedy = "save it again as UTF-8 text"
+        reading.fault(f"{path.name}:{line}", what, f"{name} in UTF-8", remedy)
     return None
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML as its users read it: ``1e-3`` is a number, too."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
 def _read_yaml(reading: Reading) -> dict[str, object] | None:
-    text = _read_text(reading, reading.path, "a cohort file", reading.path.name)
+    name = reading.path.name
+    text = _read_text(reading, reading.path, "a cohort file", name, max_bytes=MAX_YAML_BYTES)
     if text is None:
         return None
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text)
+        _refuse_tangles(text)
+        node = yaml.compose(text, Loader=_Loader)
+        if isinstance(node, yaml.MappingNode):
+            _note_lines(reading, node, ())
+            _keep_text(node)
+            return dict(_Loader("").construct_document(node))
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
+        problem = getattr(error, "problem", None) or " ".join(str(error).split())
+        # an open quote ends with the file; the user looks for where it began
+        side = "context_mark" if "end of stream" in problem else "problem_mark"
+        mark = getattr(error, side, None)
         where = f"{reading.path.name}:{mark.line + 1}" if mark else reading.path.name
-        problem = getattr(error, "problem", None) or "cannot be parsed"
-        reading.fault(where, f"is not YAML: {problem}", "key: value lines", "correct this line")
+        remedy = "correct this line; a text with : or # in it goes in double quotes"
+        reading.fault(where, f"is not YAML: {problem}", "key: value lines", remedy)
         return None
-    if not isinstance(content, dict) or not isinstance(node, yaml.MappingNode):
-        what = "holds no key: value lines"
-        reading.fault(
-            reading.path.name, what, "name, title, groups, ...", "start from relapse-book new"
-        )
-        return None
-    _note_lines(reading, node, ())
-    return content
+    what = "is empty" if node is None else "holds no key: value lines"
+    reading.fault(reading.path.name, what, "name, title, groups, ...", "see relapse-book new")
+    return None
+
+
+def _refuse_tangles(text: str) -> None:
+    """Refuse what can make a small file endless: aliases, and lists within lists within lists.
+
+    Raises
+    ------
+    yaml.MarkedYAMLError
+        At the first of them.
+    """
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        problem = "nested too deep" if depth > MAX_DEPTH else ""
+        if isinstance(event, yaml.AliasEvent):
+            problem = f"alias *{event.anchor}: write the value itself"
+        if problem:
+            mark = event.start_mark
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=mark)  # type: ignore[arg-type]
+
+
+def _keep_text(node: yaml.MappingNode) -> None:
+    """Let names and labels be the text that was typed: ``NO`` is a group, not a falsehood."""
+    for key, value in node.value:
+        key.tag = TEXT_TAG if isinstance(key, yaml.ScalarNode) else key.tag
+        if key.value not in TYPED_KEYS:
+            _retag(value)
+
+
+def _retag(node: yaml.Node) -> None:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            _retag(key)
+            _retag(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _retag(item)
+    elif node.tag.removeprefix(TAG) in ("bool", "int", "float", "timestamp"):
+        node.tag = TEXT_TAG
 
 
 def _note_lines(reading: Reading, node: yaml.MappingNode, above: tuple[str, ...]) -> None:
@@ -133,149 +229,177 @@ def _check_keys(reading: Reading, content: dict[str, object]) -> None:
         ((), content, list(CohortFile.model_fields)),
         (("genome",), content.get("genome"), list(Genome.model_fields)),
     ]
-    contrasts = content.get("contrasts")
-    if isinstance(contrasts, list):
-        levels += [
-            (("contrasts", str(i)), item, list(Contrast.model_fields))
-            for i, item in enumerate(contrasts)
-        ]
+    for i, item in enumerate(_listed(content, "contrasts")):
+        levels.append((("contrasts", str(i)), item, list(Contrast.model_fields)))
     for above, found, known in levels:
         for key in found if isinstance(found, dict) else ():
             if key not in known:
-                _unknown(reading, (*above, str(key)), known, "key")
-    chapters = content.get("chapters")
-    for i, name in enumerate(chapters if isinstance(chapters, list) else ()):
-        if name not in CHAPTER_PARAMS:
-            _unknown(
-                reading, ("chapters", str(i)), list(CHAPTER_PARAMS), f"chapter {name!r}", str(name)
-            )
+                _unknown(reading, (*above, str(key)), known, f"key {str(key)!r}", str(key))
+    for i, name in enumerate(_listed(content, "chapters")):
+        _check_chapter(reading, ("chapters", str(i)), name)
+    overrides = content.get("overrides")
+    for chapter, values in overrides.items() if isinstance(overrides, dict) else ():
+        place = ("overrides", str(chapter))
+        if _check_chapter(reading, place, chapter) and isinstance(values, dict):
+            _check_overrides(reading, place, chapter, values)
+
+
+def _listed(content: dict[str, object], key: str) -> list[object]:
+    value = content.get(key)
+    return value if isinstance(value, list) else []
+
+
+def _check_chapter(reading: Reading, place: tuple[str, ...], name: object) -> bool:
+    """Whether a chapter exists; anything but text is left to the model to refuse."""
+    if isinstance(name, str) and name not in CHAPTER_PARAMS:
+        _unknown(reading, place, list(CHAPTER_PARAMS), f"chapter {name!r}", name)
+    return isinstance(name, str) and name in CHAPTER_PARAMS
+
+
+def _check_overrides(
+    reading: Reading, place: tuple[str, ...], chapter: str, values: dict[object, object]
+) -> None:
+    named = {str(key): value for key, value in values.items()}
+    for name, sentence in override_problems(chapter, named):
+        expected = f"a parameter of params/defaults/{chapter}.yml within its range"
+        reading.fault(reading.spot(*place, name), sentence, expected, "correct or delete it")
 
 
 def _unknown(
-    reading: Reading, place: tuple[str, ...], known: list[str], what: str, name: str | None = None
+    reading: Reading, place: tuple[str, ...], known: list[str], what: str, name: str
 ) -> None:
-    name = place[-1] if name is None else name
     close = nearest(name, known)
     expected = f"{close!r}" if close else f"one of {', '.join(known)}"
     remedy = f"did you mean {close!r}?" if close else "delete it"
-    reading.fault(
-        reading.spot(*place),
-        f"unknown {what} {name!r}" if what == "key" else f"unknown {what}",
-        expected,
-        remedy,
-    )
+    reading.fault(reading.spot(*place), f"unknown {what}", expected, remedy)
 
 
 def _validate(reading: Reading, content: dict[str, object]) -> None:
-    """Types and values, each problem at its own line; overrides against their chapters."""
-    known = {key: value for key, value in content.items() if key in CohortFile.model_fields}
+    """Types and values, each problem at its own line; a key left empty counts as left out."""
+    fields = CohortFile.model_fields
+    known = {
+        key: value
+        for key, value in content.items()
+        if key in fields and (value is not None or fields[key].is_required())
+    }
     try:
         reading.file = CohortFile.model_validate(known)
     except ValidationError as error:
         for item in error.errors():
-            if item["type"] == "extra_forbidden":
-                continue
-            place = tuple(str(part) for part in item["loc"])
-            field_of = CohortFile.model_fields.get(place[0]) if place else None
-            expected = (field_of.description if field_of else None) or "another value"
-            what = "is missing" if item["type"] == "missing" else _problem(item)
-            reading.fault(reading.spot(*place), what, expected, "correct it in the cohort file")
-    overrides = content.get("overrides")
-    for chapter, values in overrides.items() if isinstance(overrides, dict) else ():
-        place = ("overrides", str(chapter))
-        if chapter not in CHAPTER_PARAMS:
-            _unknown(reading, place, list(CHAPTER_PARAMS), f"chapter {chapter!r}", str(chapter))
-        elif isinstance(values, dict):
-            named = {str(key): value for key, value in values.items()}
-            for name, sentence in override_problems(chapter, named):
-                expected = f"a parameter of params/defaults/{chapter}.yml within its range"
-                reading.fault(
-                    reading.spot(*place, name), sentence, expected, "correct or delete it"
-                )
+            reading.faulty.add(str(item["loc"][0]))
+            if item["type"] != "extra_forbidden":
+                _note_problem(reading, item)
+        sound = {key: value for key, value in known.items() if key not in reading.faulty}
+        reading.file = CohortFile.model_validate(STAND_INS | sound)
 
 
-def _problem(item: object) -> str:
-    """Pydantic's message with the value it is about."""
-    record = dict(item)  # type: ignore[call-overload]
-    value = repr(record["input"])
-    return f"{value if len(value) <= 60 else value[:59] + '…'}: {record['msg']}"
+def _note_problem(reading: Reading, item: "ErrorDetails") -> None:
+    place = tuple(str(part) for part in item["loc"] if part != "[key]")
+    field_of = CohortFile.model_fields.get(place[0]) if place else None
+    expected = (field_of.description if field_of else None) or "another value"
+    if item["type"] == "missing":
+        what = "is missing"
+    elif item["input"] is None:
+        what = "is empty"
+    else:
+        what = f"{shorten(item['input'])}: {plain_message(item['msg'])}"
+    reading.fault(reading.spot(*place), what, expected, "correct it in the cohort file")
 
 
 def _read_sheet(reading: Reading, name: str) -> None:
-    path = reading.path.parent / name
-    text = _read_text(reading, path, "a sample sheet", reading.spot("samples"))
+    path = reading.path.parent / expand_home(name)
+    spot = reading.spot("samples")
+    text = _read_text(reading, path, "a sample sheet", spot, max_bytes=MAX_SHEET_BYTES)
     if text is None:
         return
-    rows = list(csv.reader(text.splitlines()))
-    if not rows or not any(cell.strip() for cell in rows[0]):
-        reading.fault(
-            f"{path.name}:1", "is empty", "a header and a row a sample", "fill in the sheet"
-        )
+    rows = _split_rows(reading, path.name, text)
+    if rows is None or not _check_rows(reading, path, rows):
         return
-    header = [cell.strip() for cell in rows[0]]
-    if not _check_header(reading, path.name, header):
-        return
-    for number, cells in enumerate(rows[1:], start=2):
-        if not any(cell.strip() for cell in cells):
-            continue
+    header = rows[0][1]
+    before = len(reading.defects)
+    for number, cells in rows[1:]:
         if len(cells) != len(header):
             what = f"{len(cells)} fields where the header has {len(header)}"
             remedy = "count the commas; put names with a comma in double quotes"
             reading.fault(f"{path.name}:{number}", what, f"{len(header)} fields", remedy)
-            continue
-        record = dict(zip(header, (cell.strip() for cell in cells), strict=True))
-        _read_row(reading, path, number, record)
-    if not reading.samples and not any(d.where.startswith(path.name) for d in reading.defects):
+            reading.lost_rows += 1
+        else:
+            _read_row(reading, path, number, dict(zip(header, cells, strict=True)))
+    if not reading.samples and len(reading.defects) == before:
         reading.fault(f"{path.name}:2", "no sample below the header", "a row a sample", "add rows")
 
 
-def _check_header(reading: Reading, sheet: str, header: list[str]) -> bool:
+def _split_rows(reading: Reading, sheet: str, text: str) -> list[tuple[int, list[str]]] | None:
+    """Rows that hold anything, with the line they end on; empty columns at the right are cut."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        found = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
+    except csv.Error as error:
+        what, remedy = f"is not CSV: {error}", "close every double quote"
+        reading.fault(f"{sheet}:{reader.line_num}", what, "comma-separated values", remedy)
+        return None
+    rows = [(number, cells) for number, cells in found if any(cells)]
+    named = [i for i, cell in enumerate(rows[0][1], start=1) if cell] if rows else [0]
+    width = named[-1]
+    return [(n, cells if any(cells[width:]) else cells[:width]) for n, cells in rows]
+
+
+def _check_rows(reading: Reading, path: Path, rows: list[tuple[int, list[str]]]) -> bool:
+    """Whether there is a header whose columns can be used."""
+    if rows:
+        return _check_header(reading, f"{path.name}:{rows[0][0]}", rows[0][1])
+    reading.fault(f"{path.name}:1", "is empty", "a header and a row a sample", "fill in the sheet")
+    return False
+
+
+def _check_header(reading: Reading, where: str, header: list[str]) -> bool:
     """Whether the columns can be used; says which are missing, repeated or misspelt."""
-    where = f"{sheet}:1"
-    ok = True
     if len(header) == 1 and any(mark in header[0] for mark in ";\t"):
         what = "the columns are separated by semicolons or tabs"
         reading.fault(where, what, "commas", "save it as comma-separated values")
         return False
-    for column in sorted({c for c in header if header.count(c) > 1}):
-        reading.fault(
-            f"{where}/{column}", f"column {column!r} stands twice", "each column once", "delete one"
-        )
-        ok = False
+    before = len(reading.defects)
+    for column in sorted({c for c in header if header.count(c) > 1 or not c}):
+        what = f"column {column!r} stands twice" if column else "a column has no name"
+        expected = "each column once, with a name"
+        reading.fault(f"{where}/{column}".rstrip("/"), what, expected, "delete or rename it")
     for column in REQUIRED_SHEET_COLUMNS:
         if column not in header:
             close = nearest(column, header)
             remedy = f"rename {close!r} to {column!r}" if close else f"add a column {column!r}"
             reading.fault(where, f"no column {column!r}", ", ".join(REQUIRED_SHEET_COLUMNS), remedy)
-            ok = False
+    optional = [c for c in SHEET_COLUMNS if c not in (*header, *REQUIRED_SHEET_COLUMNS)]
     for column in header:
-        close = nearest(column, [c for c in SHEET_COLUMNS if c not in header])
+        close = nearest(column, optional, likeness=LIKENESS)
         if column not in SHEET_COLUMNS and close:
             what = f"unknown column {column!r}"
             reading.fault(f"{where}/{column}", what, repr(close), f"did you mean {close!r}?")
-            ok = False
-    return ok
+    return len(reading.defects) == before
 
 
 def _read_row(reading: Reading, sheet: Path, number: int, record: dict[str, str]) -> None:
-    spot = f"{sheet.name}:{number}"
-    empty = [column for column in REQUIRED_SHEET_COLUMNS if not record[column]]
-    for column in empty:
-        reading.fault(f"{spot}/{column}", "is empty", f"a {column}", "fill it in")
-    if empty:
+    names = {column: compose(record.get(column, "")) for column in NAME_COLUMNS}
+    names["donor"] = names["donor"] or names["sample"]
+    needed = [column for column in NAME_COLUMNS if names[column] or column != "batch"]
+    problems = {c: problem for c in needed if (problem := name_problem(names[c]))}
+    for column, problem in problems.items():
+        if column in record:
+            what = f"{names[column]!r} {problem}" if names[column] else problem
+            spot = f"{sheet.name}:{number}/{column}"
+            reading.fault(spot, what, f"a {column}, printable and short", "type it again")
+    if problems:
+        reading.lost_rows += 1
         return
     paths = {
-        column: sheet.parent / record[column]
-        for column in ("rna", "peaks", "fragments")
+        column: sheet.parent / expand_home(record[column])
+        for column in PATH_COLUMNS
         if record.get(column)
     }
     reading.samples.append(
-        Sample(
-            sample=record["sample"],
-            donor=record.get("donor") or record["sample"],
-            group=record["group"],
-            batch=record.get("batch") or None,
-            row=number,
-            **paths,
-        )
+        Sample(row=number, **paths, **(names | {"batch": names["batch"] or None}))
     )
+
+
+def expand_home(text: str) -> str:
+    """A path as a shell takes it: ``~/`` is the user's own folder."""
+    return str(Path(text).expanduser()) if text.startswith("~/") else text

@@ -1,36 +1,54 @@
-"""A quick look into count matrices: what they hold and what is wrong, without reading them whole."""
+"""A quick look into input files: what they hold and what is wrong, without reading them whole."""
 
-import gzip
+import re
 import time
-import zlib
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import h5py
 import numpy as np
 
-from helpers.errors import DataError
-from helpers.io.reference import symbol_of_id
-from helpers.io.tenx import (
-    GENE_EXPRESSION,
+from helpers.errors import FileError
+from helpers.io.counts import (
+    NO_SYMBOL,
     Features,
-    counts_element,
-    folder_files,
-    gene_names,
     is_count,
-    matrix_group,
-    outside_references,
+    no_genes,
+    not_a_count,
+    repeated_name,
+    symbols_for,
+)
+from helpers.io.reference import read_genes
+from helpers.io.tenx import (
+    BANNER,
+    DAMAGE,
+    H5_SUFFIXES,
+    damaged,
+    find_files,
+    open_bytes,
+    open_file,
     read_feature_list,
-    read_features,
+    read_lines,
+    require_lists,
 )
 from helpers.schema import ASSEMBLIES
 
 LOOK = 20_000  # values looked at from each end of a matrix
+BLOCK = 1 << 20
 MIN_CELLS = 50  # fewer barcodes than this are no sample
-SECONDS_PER_GZIP = 1.5  # how long to read in a compressed file before believing it
+MAX_CELLS = 200_000  # more are all droplets of a run, not its cells
+KNOWN_SHARE = 0.2  # of genes with a human symbol; 83 % and more in data aligned to GRCh37
+# Genomes a matrix may name that are not of this project, with what they are.
+FOREIGN = re.compile(
+    r"mm\d+|GRCm\d+|rn\d+|mRatBN|GRCz\d+|danRer\d+|\bmouse\b|\brat\b", re.IGNORECASE
+)
+OTHER_HUMAN = re.compile(r"T2T|CHM13|hs1\b|hg18|NCBI36", re.IGNORECASE)
+OTHER_SPECIES = re.compile(r"ENS(?!G\d)[A-Z]+G\d{11}")
+GZIP, BGZF = b"\x1f\x8b", b"BC"
+# A bgzipped file ends with this empty block (SAM specification, section 4.1.2).
+BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 
 
 @dataclass(frozen=True)
@@ -43,26 +61,18 @@ class Finding:
     severity: Literal["error", "warning"] = "error"
 
 
-class _StopError(Exception):
-    """Nothing more can be said of the file than this."""
-
-    def __init__(self, what: str, expected: str, remedy: str) -> None:
-        super().__init__(what)
-        self.finding = Finding(what, expected, remedy)
-
-
 @dataclass(frozen=True)
 class _Facts:
     """What a look into a matrix showed."""
 
-    n_barcodes: int
-    repeated_barcode: str | None
+    path: Path
+    barcodes: np.ndarray
     features: Features
     values: np.ndarray
     """Some of the non-zero values."""
 
 
-def inspect_rna(path: Path, *, assembly: str) -> list[Finding]:
+def inspect_rna(path: Path, *, assembly: str | None, seconds: float = 3.0) -> list[Finding]:
     """What is wrong with a count matrix, looking at its lists and a part of its values.
 
     Parameters
@@ -70,197 +80,196 @@ def inspect_rna(path: Path, *, assembly: str) -> list[Finding]:
     path
         As :func:`helpers.io.tenx.read_rna` takes it.
     assembly
-        ``GRCh38`` or ``GRCh37``, as the cohort file says.
+        ``GRCh38`` or ``GRCh37``, as the cohort file says; None if it says neither.
+    seconds
+        How long to read on in a ``matrix.mtx.gz``, which shows only at its end whether it is whole.
     """
     try:
-        if path.is_dir():
-            facts = _look_into_folder(path)
-        elif path.suffix == ".h5ad":
-            facts = _look_into_h5ad(path)
-        elif path.suffix in (".h5", ".hdf5"):
-            facts = _look_into_h5(path)
-        else:
-            what = f"{path.name} is neither .h5, .h5ad nor a folder"
-            raise _StopError(
-                what, "Cell Ranger .h5, matrix.mtx.gz folder or .h5ad", "name such a file"
-            )
-    except _StopError as stop:
-        return [stop.finding]
-    except DataError as error:
-        return [Finding(str(error), "raw counts of one sample", "export the file again")]
-    except (OSError, KeyError, ValueError, RuntimeError, EOFError, zlib.error) as error:
-        return [_unreadable(path, error)]
-    return [*_judge(facts, assembly)]
+        return [*_judge(_look(path, seconds), assembly)]
+    except FileError as error:
+        return [_finding(error)]
+    except DAMAGE as error:
+        return [_finding(damaged(path, error))]
 
 
-def _unreadable(path: Path, error: Exception) -> Finding:
-    text = " ".join(str(error).split())
-    truncated = isinstance(error, EOFError) or "truncated" in text or "end-of-stream" in text
-    what = f"{path.name} is {'cut short' if truncated else 'damaged or not what it claims'} ({text[:120]})"
-    return Finding(what, "a complete file", "copy or export it again and compare checksums")
+def _finding(error: FileError) -> Finding:
+    return Finding(f"{error.path.name} {error.what}", error.expected, error.remedy)
 
 
-def _look_into_h5(path: Path) -> _Facts:
-    with h5py.File(path, "r") as file:
-        group = matrix_group(file, path)
-        features = read_features(group)
-        barcodes = group["barcodes"][:]
-        n_genes, n_barcodes = (int(n) for n in group["shape"][:])
-        stored = group["data"].shape[0]
-        starts = group["indptr"][:]
-        values = np.concatenate([group["data"][:LOOK], group["data"][-LOOK:]])
-        group["indices"][-LOOK:]
-        lists = (len(features.ids), len(barcodes), len(starts) - 1, int(starts[-1]))
-        if lists != (n_genes, n_barcodes, n_barcodes, stored):
-            what = (
-                f"{path.name}: shape says {n_genes} genes x {n_barcodes} barcodes and {stored} values "
-                f"are stored, but the lists hold {lists[0]}, {lists[1]} and {lists[3]}"
-            )
-            raise _StopError(what, "lists that agree with the shape", "export the file again")
-    return _Facts(n_barcodes, _repeated([*barcodes]), features, values)
-
-
-def _repeated(barcodes: list[object]) -> str | None:
-    if len(set(barcodes)) == len(barcodes):
-        return None
-    name = Counter(barcodes).most_common(1)[0][0]
-    return name.decode() if isinstance(name, bytes) else str(name)
-
-
-def _look_into_h5ad(path: Path) -> _Facts:
-    import anndata as ad
-
-    with h5py.File(path, "r") as file:
-        outside = outside_references(file)
-        if outside:
-            what = f"{path.name} does not stand alone: {', '.join(outside)}"
-            raise _StopError(
-                what, "a file without links and pickled objects", "write it again with anndata"
-            )
-        if not {"X", "obs", "var"} <= set(file):
-            what = f"{path.name} lacks {', '.join(sorted({'X', 'obs', 'var'} - set(file)))}"
-            raise _StopError(what, "X, obs and var", "write it with anndata")
-        element = counts_element(file)
-        if element is None:
-            what = f"{path.name}: X, layers/counts and raw/X hold fractions or negative numbers"
-            raise _StopError(what, "raw counts", "keep the counts in layers['counts']")
-        obs = ad.io.read_elem(file["obs"])
-        var = ad.io.read_elem(file["raw/var" if element == "raw/X" else "var"])
-        matrix = file[element]
-        values = matrix["data"][:LOOK] if isinstance(matrix, h5py.Group) else matrix[:100]
-    names = gene_names(var)
-    kinds = np.full(len(names), GENE_EXPRESSION, dtype=object)
-    features = Features(var.index.astype(str).to_numpy(dtype=object), names, kinds, "")
-    return _Facts(len(obs), _repeated(list(obs.index)), features, np.asarray(values).ravel())
-
-
-def _look_into_folder(path: Path) -> _Facts:
-    files = folder_files(path)
-    missing = [name for name in ("matrix", "barcodes", "features") if name not in files]
-    if missing:
-        what = f"{path.name} has no {' and no '.join(missing)} file"
-        raise _StopError(
-            what, "matrix.mtx.gz, barcodes.tsv.gz, features.tsv.gz", "copy the whole folder"
+def _look(path: Path, seconds: float) -> _Facts:
+    if path.is_dir():
+        return _look_into_folder(path, seconds)
+    if path.suffix.lower() not in (*H5_SUFFIXES, ".h5ad"):
+        is_part = ".mtx" in path.suffixes or ".tsv" in path.suffixes
+        raise FileError(
+            path,
+            "is neither .h5, .h5ad nor a folder",
+            expected="Cell Ranger .h5, matrix.mtx.gz folder or .h5ad",
+            remedy="name the folder it lies in" if is_part else "name such a file",
         )
-    features = read_feature_list(files["features"])
-    opened = gzip.open if files["barcodes"].suffix == ".gz" else open
-    with opened(files["barcodes"], "rt", encoding="utf-8") as text:
-        barcodes: list[object] = [line.strip() for line in text if line.strip()]
-    (n_genes, n_barcodes), values = _look_into_mtx(files["matrix"])
-    if (n_genes, n_barcodes) != (len(features.ids), len(barcodes)):
-        what = (
-            f"{files['matrix'].name} has {n_genes} x {n_barcodes}, the lists beside it name "
-            f"{len(features.ids)} features and {len(barcodes)} barcodes"
-        )
-        raise _StopError(what, "three files of one run", "copy the folder again")
-    return _Facts(n_barcodes, _repeated(barcodes), features, values)
+    with h5py.File(path, "r") as file:
+        matrix, barcodes, features = open_file(file)
+        return _Facts(path, barcodes, features, matrix.look(LOOK))
 
 
-def _look_into_mtx(path: Path) -> tuple[tuple[int, int], np.ndarray]:
+def _look_into_folder(path: Path, seconds: float) -> _Facts:
+    files = find_files(path)
+    features, barcodes = read_feature_list(files["features"]), read_lines(files["barcodes"])
+    with open_bytes(files["matrix"]) as stream:
+        shape, values = _look_into_matrix(stream, files["matrix"], seconds)
+    require_lists(files["matrix"], shape, features, barcodes)
+    return _Facts(path, np.array(barcodes, dtype=object), features, values)
+
+
+def _look_into_matrix(
+    stream: BinaryIO, path: Path, seconds: float
+) -> tuple[tuple[int, int], np.ndarray]:
     """Shape and first values of a MatrixMarket file, read on to its end if that is quick."""
-    opened = gzip.open if path.suffix == ".gz" else open
-    until = time.monotonic() + SECONDS_PER_GZIP
-    values: list[float] = []
-    with opened(path, "rt", encoding="utf-8") as text:
-        if not text.readline().startswith("%%MatrixMarket matrix coordinate"):
-            what = f"{path.name} does not begin with %%MatrixMarket matrix coordinate"
-            raise _StopError(what, "Cell Ranger's matrix.mtx.gz", "copy the file again")
-        line = text.readline()
-        while line.startswith("%"):
-            line = text.readline()
-        n_rows, n_columns, n_values = (int(part) for part in line.split())
-        n_lines = 0
-        for entry in text:
-            n_lines += 1
-            if n_lines <= LOOK:
-                values.append(float(entry.split()[2]))
-            elif n_lines % LOOK == 0 and time.monotonic() > until:
-                return (n_rows, n_columns), np.array(values)
-    if n_lines != n_values:
-        what = f"{path.name} announces {n_values} values and holds {n_lines}"
-        raise _StopError(what, "as many lines as announced", "copy the file again")
-    return (n_rows, n_columns), np.array(values)
+    n_rows, n_columns, n_values = _read_head(stream, path)
+    first = [line.split() for _, line in zip(range(LOOK), stream, strict=False)]
+    wrong = next((entry for entry in first if len(entry) != 3), None)
+    if wrong is not None:
+        raise _bad_matrix(path, f"has a line of {len(wrong)} numbers", "row, column, value a line")
+    entries = np.array(first, dtype=float).reshape(-1, 3)
+    if np.any((entries[:, :2] < 1) | (entries[:, :2] > [n_rows, n_columns])):
+        raise _bad_matrix(path, "names a row or column beyond its shape", f"{n_rows} x {n_columns}")
+    n_more = _count_lines(stream, seconds)
+    if n_more is not None and len(first) + n_more != n_values:
+        what = f"announces {n_values} values and holds {len(first) + n_more}"
+        raise _bad_matrix(path, what, "as many lines as announced")
+    return (n_rows, n_columns), entries[:, 2]
 
 
-def _judge(facts: _Facts, assembly: str) -> Iterator[Finding]:
-    if facts.n_barcodes < MIN_CELLS:
-        what = f"{facts.n_barcodes} cells"
-        yield Finding(
-            what, f"at least {MIN_CELLS}", "leave this sample out, or pass the filtered matrix"
-        )
-    if facts.repeated_barcode is not None:
-        what = f"barcode {facts.repeated_barcode!r} stands twice"
-        yield Finding(what, "each barcode once", "export one matrix a sample")
-    if not is_count(facts.values):
-        shown = facts.values[facts.values != np.floor(facts.values)]
-        example = f"{shown[0]:.4g}" if len(shown) else f"{facts.values.min():.4g}"
-        what = f"holds {example}: normalised, not raw, counts"
-        yield Finding(what, "whole numbers of UMIs", "pass the matrix Cell Ranger wrote")
-    genes = facts.features.kinds == GENE_EXPRESSION
-    if not genes.any():
-        kinds = ", ".join(sorted(set(map(str, facts.features.kinds))))
-        yield Finding(
-            f"no gene expression (feature types: {kinds})", GENE_EXPRESSION, "pass the RNA matrix"
-        )
+def _bad_matrix(path: Path, what: str, expected: str) -> FileError:
+    return FileError(path, what, expected=expected, remedy="copy the file again")
+
+
+def _read_head(stream: BinaryIO, path: Path) -> tuple[int, int, int]:
+    """Rows, columns and values a MatrixMarket file announces."""
+    if not stream.readline(200).startswith(BANNER.encode()):
+        raise _bad_matrix(path, f"does not begin with {BANNER}", "Cell Ranger's matrix.mtx.gz")
+    line = stream.readline()
+    while line.startswith(b"%"):
+        line = stream.readline()
+    numbers = line.split()
+    if len(numbers) != 3 or not all(number.isdigit() for number in numbers):
+        raise _bad_matrix(path, "does not say its shape", "rows, columns and values")
+    n_rows, n_columns, n_values = (int(number) for number in numbers)
+    return n_rows, n_columns, n_values
+
+
+def _count_lines(stream: BinaryIO, seconds: float) -> int | None:
+    """Lines to the end of a stream, or None if that takes longer."""
+    until = time.monotonic() + seconds
+    n_lines, last = 0, b"\n"
+    while block := stream.read(BLOCK):
+        n_lines += block.count(b"\n")
+        last = block[-1:]
+        if time.monotonic() > until:
+            return None
+    return n_lines + (last != b"\n")
+
+
+def _judge(facts: _Facts, assembly: str | None) -> Iterator[Finding]:
+    genes = facts.features.of_genes()
+    if len(genes) == 0:
+        yield _finding(no_genes(facts.path, facts.features))
         return
-    yield from _judge_genes(facts.features.names[genes], facts.features.ids[genes])
+    yield from _judge_cells(facts)
+    names, ids = facts.features.names[genes], facts.features.ids[genes]
+    yield from _judge_genes(names, ids)
     yield from _judge_genome(facts.features.genome, assembly)
 
 
+def _judge_cells(facts: _Facts) -> Iterator[Finding]:
+    n_barcodes = len(facts.barcodes)
+    if n_barcodes < MIN_CELLS:
+        remedy = "leave this sample out, or pass the filtered matrix"
+        yield Finding(f"{n_barcodes} cells", f"at least {MIN_CELLS}", remedy)
+    if n_barcodes > MAX_CELLS:
+        what = f"{n_barcodes:,} barcodes: all droplets, it seems, not cells"
+        remedy = "pass filtered_feature_bc_matrix, not raw_"
+        yield Finding(what, f"at most {MAX_CELLS:,}", remedy, "warning")
+    repeated = repeated_name(facts.barcodes)
+    if repeated is not None:
+        what = f"barcode {repeated!r} stands twice"
+        yield Finding(what, "each barcode once", "export one matrix a sample")
+    if not is_count(facts.values):
+        what = f"holds {not_a_count(facts.values)}: normalised, not raw, counts"
+        yield Finding(what, "whole numbers of UMIs", "pass the matrix Cell Ranger wrote")
+    elif not facts.values.any():
+        yield Finding("holds no count above 0", "counts", "export the file again")
+
+
 def _judge_genes(names: np.ndarray, ids: np.ndarray) -> Iterator[Finding]:
-    text = [str(name) for name in names]
-    human = sum(name.startswith("ENSG") for name in text) / len(text)
-    mouse = sum(
-        name.startswith("ENSMUSG") or (name[:1].isupper() and name[1:].islower()) for name in text
-    )
-    mouse_ids = sum(str(i).startswith("ENSMUSG") for i in ids)
-    if max(mouse, mouse_ids) / len(text) > 0.3:
-        example = next(n for n in text if n.startswith("ENSMUSG") or n[1:].islower())
-        what = f"genes are those of a mouse, such as {example}"
+    """Whether genes are human, and named so that their symbols are known."""
+    foreign = [str(name) for name in (*names, *ids) if OTHER_SPECIES.search(str(name))]
+    capitalised = [n for n in map(str, names) if n[:1].isupper() and n[1:].islower()]
+    foreign = foreign if len(foreign) > 0.3 * len(names) else capitalised
+    symbols = set(read_genes()["gene"])
+    known = sum(symbol in symbols for symbol in symbols_for(names, ids)) / len(names)
+    by_id = sum(bool(NO_SYMBOL.match(str(name))) for name in names) / len(names)
+    if len(foreign) > 0.3 * len(names):
+        what = f"genes are not human but those of a mouse or another species, such as {foreign[0]}"
         yield Finding(what, "human genes", "align to a human genome, or leave the sample out")
-    elif human > 0.5:
-        known = symbol_of_id()
-        share = sum(name.split(".")[0] in known for name in text) / len(text)
-        if share < 0.5:
-            what = f"genes are Ensembl ids of which {share:.0%} are known"
-            yield Finding(what, "gene symbols", "add symbols, in the column gene_symbols of var")
-        else:
-            what = "genes are named by Ensembl id"
-            remedy = f"nothing: ids are translated ({share:.0%} known)"
-            yield Finding(what, "gene symbols", remedy, "warning")
+    elif known < KNOWN_SHARE:
+        what = f"{known:.0%} of the genes are known by symbol or Ensembl id (the first: {names[0]})"
+        yield Finding(what, "human gene symbols", "name the genes by symbol")
+    elif by_id > 0.5:
+        remedy = f"nothing: ids are translated ({known:.0%} known)"
+        yield Finding("genes are named by Ensembl id", "gene symbols", remedy, "warning")
 
 
-def _judge_genome(genome: str, assembly: str) -> Iterator[Finding]:
+def _judge_genome(genome: str, assembly: str | None) -> Iterator[Finding]:
     """The genome a matrix says it was aligned to against the cohort's."""
-    found = {canonical for name, canonical in ASSEMBLIES.items() if name in genome}
-    foreign = [
-        name for name in ("mm10", "mm39", "GRCm38", "GRCm39", "GRCz", "rn6") if name in genome
-    ]
-    if foreign:
-        what = f"was aligned to {genome}"
-        yield Finding(what, f"human, {assembly}", "leave the sample out")
-    elif found and assembly not in found:
-        what = f"was aligned to {genome}"
-        yield Finding(
-            what, assembly, f"set assembly: {found.pop()}, or align all samples to one genome"
-        )
+    found = {known for name, known in ASSEMBLIES.items() if name.casefold() in genome.casefold()}
+    what = f"was aligned to {genome}"
+    if FOREIGN.search(genome):
+        yield Finding(what, f"a human genome{f', {assembly}' * bool(assembly)}", "leave it out")
+    elif assembly and (OTHER_HUMAN.search(genome) or (found and assembly not in found)):
+        change = f"set assembly: {min(found)}, or " if found else ""
+        yield Finding(what, assembly, f"{change}align all samples to one genome")
+
+
+def inspect_fragments(path: Path) -> list[Finding]:
+    """What is wrong with a ``fragments.tsv.gz``: bgzipped, whole, indexed, tab-separated."""
+    try:
+        return inspect_gzip(path) or [*_judge_fragments(path)]
+    except DAMAGE as error:
+        return [_finding(damaged(path, error))]
+
+
+def _judge_fragments(path: Path) -> Iterator[Finding]:
+    with path.open("rb") as stream:
+        if stream.read(14)[12:] != BGZF:
+            what, remedy = f"{path.name} is not bgzipped", "gunzip it and pack it with bgzip"
+            yield Finding(what, "a bgzipped file, as Cell Ranger writes it", remedy)
+    with open_bytes(path) as stream:
+        line = next((line for line in stream if not line.startswith(b"#")), b"")
+    line = line.rstrip(b"\r\n")
+    cells = line.split(b"\t")
+    if not (len(cells) >= 4 and cells[1].isdigit() and cells[2].isdigit()):
+        what = f"{path.name} begins with {line[:60].decode(errors='replace')!r}"
+        expected = "chrom, start, end, barcode, count, separated by tabs"
+        yield Finding(what, expected, "pass Cell Ranger's fragments.tsv.gz")
+    if not any(path.with_name(path.name + suffix).is_file() for suffix in (".tbi", ".csi")):
+        remedy = f"copy it, or make it: tabix -p bed {path.name}"
+        yield Finding(f"{path.name} has no index", f"{path.name}.tbi beside it", remedy)
+
+
+def inspect_gzip(path: Path) -> list[Finding]:
+    """What shows at the ends of a gzipped file: that it is none, or that it was cut short."""
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(14)
+            size = stream.seek(0, 2)
+            stream.seek(max(0, size - len(BGZF_END)))
+            end = stream.read()
+    except OSError as error:
+        return [_finding(damaged(path, error))]
+    if not start.startswith(GZIP):
+        return [Finding(f"{path.name} is not gzipped", "a .gz file", "pack it, or rename it")]
+    if start[12:] == BGZF and end != BGZF_END:
+        what = f"{path.name} is cut short (its closing block is missing)"
+        return [Finding(what, "a complete file", "copy it again and compare checksums")]
+    return []

@@ -2,8 +2,8 @@
 
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import anndata as ad
 import h5py
 import pandas as pd
 import yaml
@@ -12,26 +12,35 @@ from scipy import sparse
 from helpers.errors import DataError
 from helpers.io.atomic import replacing
 
+if TYPE_CHECKING:
+    import anndata as ad  # takes a second: imported where it is used
 
-def write_object(adata: ad.AnnData, path: Path) -> None:
+
+def write_object(adata: "ad.AnnData", path: Path) -> None:
     """Write an AnnData whole or not at all."""
     with replacing(path) as partial:
         adata.write_h5ad(partial)
 
 
-def read_object(path: Path) -> ad.AnnData:
+def read_object(path: Path) -> "ad.AnnData":
     """Read an AnnData this project wrote."""
+    import anndata as ad
+
     return ad.read_h5ad(path)
 
 
 def read_cells(path: Path) -> pd.DataFrame:
     """Only the cells' table of an object; the matrix is not touched."""
+    import anndata as ad
+
     with h5py.File(path, "r") as file:
         return ad.io.read_elem(file["obs"])
 
 
 def read_map(path: Path) -> pd.DataFrame:
     """The cells' table with their place ``x``, ``y`` on the map."""
+    import anndata as ad
+
     with h5py.File(path, "r") as file:
         cells = ad.io.read_elem(file["obs"])
         place = file["obsm/X_map"][:]
@@ -40,6 +49,8 @@ def read_map(path: Path) -> pd.DataFrame:
 
 def read_genes_of(path: Path) -> pd.DataFrame:
     """Only the genes' table of an object."""
+    import anndata as ad
+
     with h5py.File(path, "r") as file:
         return ad.io.read_elem(file["var"])
 
@@ -52,6 +63,8 @@ def read_counts(path: Path, genes: list[str]) -> tuple[sparse.csr_matrix, pd.Ser
     DataError
         If a gene is not in the object.
     """
+    import anndata as ad
+
     adata = ad.read_h5ad(path, backed="r")
     missing = [gene for gene in genes if gene not in adata.var_names]
     if missing:
@@ -68,6 +81,8 @@ def read_counts(path: Path, genes: list[str]) -> tuple[sparse.csr_matrix, pd.Ser
 
 def add_cells_columns(source: Path, path: Path, columns: pd.DataFrame) -> None:
     """Copy an object and add columns to its cells' table; the matrix is copied as bytes."""
+    import anndata as ad
+
     with replacing(path) as partial:
         shutil.copyfile(source, partial)
         with h5py.File(partial, "r+") as file:
@@ -85,17 +100,31 @@ def read_markers(path: Path) -> tuple[dict[str, list[str]], dict[str, list[str]]
     DataError
         If the table is not a list of types with their genes.
     """
-    entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+    try:
+        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        msg = f"{path}: cannot be read as YAML ({' '.join(str(error).split())})"
+        raise DataError(msg) from error
     positive: dict[str, list[str]] = {}
     negative: dict[str, list[str]] = {}
-    for number, entry in enumerate(entries or [], start=1):
-        if not isinstance(entry, dict) or not entry.get("cell_type") or not entry.get("positive"):
+    for number, entry in enumerate(entries if isinstance(entries, list) else [], start=1):
+        if not _is_marker_entry(entry):
             msg = f"{path}: entry {number} needs cell_type and positive (a list of genes)"
             raise DataError(msg)
         name = str(entry["cell_type"])
         positive[name] = [str(gene) for gene in entry["positive"]]
         negative[name] = [str(gene) for gene in entry.get("negative") or []]
     if not positive:
-        msg = f"{path}: holds no cell type"
+        msg = f"{path}: holds no list of cell types"
         raise DataError(msg)
     return positive, negative
+
+
+def _is_marker_entry(entry: object) -> bool:
+    return (
+        isinstance(entry, dict)
+        and bool(entry.get("cell_type"))
+        and bool(entry.get("positive"))
+        and isinstance(entry["positive"], list)
+        and isinstance(entry.get("negative") or [], list)
+    )

@@ -6,7 +6,9 @@ from pathlib import Path
 import pandas as pd
 
 from helpers.io.atomic import replacing, write_text
+from helpers.schema import BARCODE, CELL_TYPE, CLUSTER, GENE, NAME_COLUMNS
 
+TEXT_COLUMNS = (*NAME_COLUMNS, BARCODE, CELL_TYPE, CLUSTER, GENE)
 DIGITS = "%.6g"
 
 
@@ -17,8 +19,9 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read a result table; text stays text, so that a sample called ``NA`` keeps its name."""
-    return pd.read_csv(path, keep_default_na=False, na_values=[""])
+    """Read a result table; names stay text, so that samples ``NA`` and ``007`` keep theirs."""
+    names = dict.fromkeys(TEXT_COLUMNS, str)
+    return pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=names)
 
 
 def write_json(record: object, path: Path) -> None:

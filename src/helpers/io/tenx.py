@@ -1,40 +1,47 @@
 """Count matrices as Cell Ranger and scanpy write them, read sparse, and the reverse."""
 
 import gzip
-from dataclasses import dataclass
+import zlib
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, cast
 
-import anndata as ad
 import h5py
 import numpy as np
 import pandas as pd
 from scipy import io as scipy_io
 from scipy import sparse
 
-from helpers.errors import DataError
+from helpers.errors import FileError
 from helpers.io.atomic import replacing
-from helpers.io.reference import symbol_of_id
+from helpers.io.counts import GENE_EXPRESSION, Features, as_anndata
+from helpers.io.h5ad import open_h5ad
+from helpers.io.hdf5 import StoredMatrix, find_list, find_sparse, read_texts, refuse_outside
 
-GENE_EXPRESSION = "Gene Expression"
+if TYPE_CHECKING:
+    import anndata as ad
+
 # File names of a matrix folder, Cell Ranger 3 and later first, then version 2.
 FOLDER_NAMES = {
     "matrix": ("matrix.mtx.gz", "matrix.mtx"),
     "barcodes": ("barcodes.tsv.gz", "barcodes.tsv"),
     "features": ("features.tsv.gz", "features.tsv", "genes.tsv", "genes.tsv.gz"),
 }
+H5_SUFFIXES = (".h5", ".hdf5")
+BANNER = "%%MatrixMarket matrix coordinate"
+# What reading a damaged file can raise, from h5py, gzip, scipy or text that is none.
+DAMAGE = (
+    OSError,
+    EOFError,
+    zlib.error,
+    KeyError,
+    ValueError,
+    TypeError,
+    RuntimeError,
+    OverflowError,
+)
 
 
-@dataclass(frozen=True)
-class Features:
-    """The rows of a Cell Ranger matrix; all arrays have one entry a feature."""
-
-    ids: np.ndarray
-    names: np.ndarray
-    kinds: np.ndarray
-    genome: str
-
-
-def read_rna(path: Path) -> ad.AnnData:
+def read_rna(path: Path) -> "ad.AnnData":
     """Raw counts of one sample, whatever the format.
 
     Parameters
@@ -46,227 +53,195 @@ def read_rna(path: Path) -> ad.AnnData:
     Returns
     -------
     AnnData of int32 counts, CSR, shape (n_barcodes, n_genes); ``var`` is indexed by unique gene
-    symbol and has ``gene_id``. Ensembl ids in place of symbols are translated where known.
+    symbol and has ``gene_id``. Ensembl ids in place of symbols are translated where known; of
+    several feature types only gene expression is kept.
 
     Raises
     ------
-    DataError
-        If the file is not one of these, or holds no raw counts.
+    FileError
+        If the file is not one of these, is damaged, points outside itself or holds no raw counts.
     """
-    if path.is_dir():
-        counts, barcodes, features = _read_folder(path)
-    elif path.suffix == ".h5ad":
-        return _read_h5ad(path)
-    else:
-        counts, barcodes, features = _read_h5(path)
-    genes = np.flatnonzero(features.kinds == GENE_EXPRESSION)
-    if len(genes) == 0:
-        msg = f"{path}: no feature is of type {GENE_EXPRESSION!r}"
-        raise DataError(msg)
-    return _as_anndata(counts[:, genes], barcodes, features.ids[genes], features.names[genes])
+    try:
+        if path.is_dir():
+            counts, barcodes, features = _read_folder(path)
+        else:
+            with h5py.File(path, "r") as file:
+                matrix, barcodes, features = open_file(file)
+                counts = matrix.read()
+    except DAMAGE as error:
+        raise damaged(path, error) from error
+    return as_anndata(path, counts, barcodes, features)
 
 
-def _as_anndata(
-    counts: sparse.csr_matrix, barcodes: np.ndarray, ids: np.ndarray, names: np.ndarray
-) -> ad.AnnData:
-    var = pd.DataFrame({"gene_id": ids}, index=pd.Index(symbols_for(names), name="gene"))
-    obs = pd.DataFrame(index=pd.Index(barcodes, name="barcode"))
-    adata = ad.AnnData(counts, obs=obs, var=var)
-    adata.var_names_make_unique()
-    return adata
-
-
-def symbols_for(names: np.ndarray) -> np.ndarray:
-    """Gene symbols for names, translating Ensembl gene ids that are known."""
-    known = symbol_of_id()
-    return np.array([known.get(str(name).split(".")[0], str(name)) for name in names], dtype=object)
-
-
-def _read_h5(path: Path) -> tuple[sparse.csr_matrix, np.ndarray, Features]:
-    """Cell Ranger ``.h5``: version 3 has a group ``matrix``, version 2 one named by genome."""
-    with h5py.File(path, "r") as file:
-        group = matrix_group(file, path)
-        features = read_features(group)
-        barcodes = _text(group["barcodes"][:])
-        counts = sparse.csc_matrix(
-            (group["data"][:], group["indices"][:], group["indptr"][:]),
-            shape=tuple(group["shape"][:]),
+def damaged(path: Path, error: Exception) -> FileError:
+    """What an error on reading means for the user."""
+    text = " ".join(str(error).split())[:120]
+    cut = isinstance(error, EOFError) or "truncated" in text or "end-of-stream" in text
+    if isinstance(error, PermissionError):
+        return FileError(
+            path, "may not be read", expected="a readable file", remedy="change its rights"
         )
-    # Cell Ranger stores genes x barcodes by column: its transpose is barcodes x genes by row.
-    return counts.T.astype(np.int32, copy=False).tocsr(), barcodes, features
+    what = f"is {'cut short' if cut else 'damaged or not what it claims'} ({text})"
+    remedy = "copy or export it again and compare checksums"
+    return FileError(path, what, expected="a complete file", remedy=remedy)
 
 
-def matrix_group(file: h5py.File, path: Path) -> h5py.Group:
-    """The group of a Cell Ranger file that holds the matrix.
+def open_file(file: h5py.File) -> tuple[StoredMatrix, np.ndarray, Features]:
+    """Matrix, not read yet, barcodes and features of an open ``.h5`` or ``.h5ad``."""
+    return open_h5ad(file) if file.filename.lower().endswith(".h5ad") else open_h5(file)
+
+
+def open_h5(file: h5py.File) -> tuple[StoredMatrix, np.ndarray, Features]:
+    """The parts of a Cell Ranger file.
 
     Raises
     ------
-    DataError
+    FileError
+        If they are not there or do not agree.
+    """
+    refuse_outside(file)
+    group = find_matrix(file)
+    features = read_features(group)
+    barcodes = read_texts(group, "barcodes")
+    shape = tuple(int(n) for n in find_list(group, "shape", kinds="iu")[:])
+    if shape != (len(features.ids), len(barcodes)):
+        what = (
+            f"has a matrix of shape {shape}, but lists {len(features.ids)} features and "
+            f"{len(barcodes)} barcodes"
+        )
+        expected = "lists that agree with the shape"
+        raise FileError(Path(file.filename), what, expected=expected, remedy="export it again")
+    # genes x barcodes by column is barcodes x genes by row
+    return find_sparse(group, (len(barcodes), len(features.ids))), barcodes, features
+
+
+def find_matrix(file: h5py.File) -> h5py.Group:
+    """The group that holds the matrix: ``matrix`` since version 3, before named by genome.
+
+    Raises
+    ------
+    FileError
         If there is none, or several genomes.
     """
-    if "matrix" in file:
-        return file["matrix"]
-    groups = [name for name in file if isinstance(file.get(name), h5py.Group)]
-    found = [name for name in groups if "indptr" in file[name] and "barcodes" in file[name]]
+    groups = {name: item for name in file if isinstance(item := file.get(name), h5py.Group)}
+    if "matrix" in groups:
+        return groups["matrix"]
+    found = [name for name, group in groups.items() if "indptr" in group and "barcodes" in group]
     if len(found) == 1:
-        return file[found[0]]
+        return groups[found[0]]
     if found:
-        msg = f"{path}: holds several genomes ({', '.join(found)}); one is expected"
+        what, expected = f"holds several genomes ({', '.join(found)})", "one"
     else:
-        msg = f"{path}: no Cell Ranger matrix inside (groups: {', '.join(file) or 'none'})"
-    raise DataError(msg)
+        what = f"has no Cell Ranger matrix inside (but {', '.join(file) or 'nothing'})"
+        expected = "a group matrix"
+    raise FileError(
+        Path(file.filename), what, expected=expected, remedy="pass filtered_feature_bc_matrix.h5"
+    )
 
 
 def read_features(group: h5py.Group) -> Features:
-    """The features of a matrix group, version 2 or 3."""
-    if "features" in group:
-        features = group["features"]
-        ids, names = _text(features["id"][:]), _text(features["name"][:])
-        kinds = _text(features["feature_type"][:])
-        genome = ",".join(sorted({*_text(features["genome"][:])} - {""}))
+    """The features of a matrix group, version 2 or 3.
+
+    Raises
+    ------
+    FileError
+        If their lists are missing or differ in length.
+    """
+    features = group.get("features")
+    if isinstance(features, h5py.Group):
+        ids, names, kinds, genomes = (
+            read_texts(features, name) for name in ("id", "name", "feature_type", "genome")
+        )
+        genome = ",".join(sorted({*genomes} - {""}))
     else:
-        ids, names = _text(group["genes"][:]), _text(group["gene_names"][:])
+        ids, names = read_texts(group, "genes"), read_texts(group, "gene_names")
         kinds = np.full(len(ids), GENE_EXPRESSION, dtype=object)
         genome = group.name.strip("/")
+    if not len(ids) == len(names) == len(kinds):
+        what = f"lists {len(ids)} feature ids, {len(names)} names and {len(kinds)} types"
+        path = Path(group.file.filename)
+        raise FileError(path, what, expected="one of each", remedy="export it again")
     return Features(ids, names, kinds, genome)
 
 
-def _text(values: np.ndarray) -> np.ndarray:
-    return np.array([v.decode() if isinstance(v, bytes) else str(v) for v in values], dtype=object)
+def find_files(path: Path) -> dict[str, Path]:
+    """The three files of a matrix folder by role.
 
-
-def folder_files(path: Path) -> dict[str, Path]:
-    """The three files of a matrix folder that are there, by role."""
-    return {
+    Raises
+    ------
+    FileError
+        If one is missing.
+    """
+    files = {
         role: path / name
         for role, names in FOLDER_NAMES.items()
         for name in names[::-1]
         if (path / name).is_file()
     }
+    missing = [FOLDER_NAMES[role][0] for role in FOLDER_NAMES if role not in files]
+    if missing:
+        what = f"has no {' and no '.join(missing)}"
+        expected = ", ".join(names[0] for names in FOLDER_NAMES.values())
+        raise FileError(path, what, expected=expected, remedy=_hint(path))
+    return files
+
+
+def _hint(path: Path) -> str:
+    """What to do about a folder that holds no matrix: often its parent was named."""
+    for pattern in ("filtered*matrix*.h5", "filtered*/matrix.mtx*", "*.h5", "*/matrix.mtx*"):
+        for found in sorted(path.glob(pattern)):
+            inside = found if found.suffix == ".h5" else found.parent
+            return f"did you mean {inside.relative_to(path.parent)}?"
+    return "copy the whole folder, or name its files so"
 
 
 def _read_folder(path: Path) -> tuple[sparse.csr_matrix, np.ndarray, Features]:
-    files = folder_files(path)
-    missing = [FOLDER_NAMES[role][0] for role in FOLDER_NAMES if role not in files]
-    if missing:
-        msg = f"{path}: no {' and no '.join(missing)} in this folder"
-        raise DataError(msg)
-    features = read_feature_list(files["features"])
-    barcodes = np.array(_lines(files["barcodes"]), dtype=object)
+    files = find_files(path)
+    features, barcodes = read_feature_list(files["features"]), read_lines(files["barcodes"])
     counts = sparse.csr_matrix(scipy_io.mmread(files["matrix"]).T)
-    if counts.shape != (len(barcodes), len(features.ids)):
-        msg = (
-            f"{files['matrix']}: {counts.shape[1]} features x {counts.shape[0]} barcodes, but the "
-            f"lists beside it name {len(features.ids)} and {len(barcodes)}"
+    require_lists(files["matrix"], counts.shape[::-1], features, barcodes)
+    return counts, np.array(barcodes, dtype=object), features
+
+
+def require_lists(
+    path: Path, shape: tuple[int, ...], features: Features, barcodes: list[str]
+) -> None:
+    """Refuse a matrix of features x barcodes that the lists beside it do not fit.
+
+    Raises
+    ------
+    FileError
+        If it has other numbers of them.
+    """
+    if shape != (len(features.ids), len(barcodes)):
+        what = (
+            f"has {shape[0]} x {shape[1]} entries, but the lists beside it name "
+            f"{len(features.ids)} features and {len(barcodes)} barcodes"
         )
-        raise DataError(msg)
-    if not is_count(counts.data):
-        msg = f"{files['matrix']}: holds fractions or negative numbers; raw counts are needed"
-        raise DataError(msg)
-    return counts.astype(np.int32), barcodes, features
+        raise FileError(
+            path, what, expected="three files of one run", remedy="copy the folder again"
+        )
 
 
 def read_feature_list(path: Path) -> Features:
     """``features.tsv.gz`` (id, name, type) or version 2's ``genes.tsv`` (id, name)."""
-    rows = [line.split("\t") for line in _lines(path)]
+    rows = [line.split("\t") for line in read_lines(path)]
     ids = np.array([row[0] for row in rows], dtype=object)
     names = np.array([row[1] if len(row) > 1 else row[0] for row in rows], dtype=object)
     kinds = [row[2] if len(row) > 2 else GENE_EXPRESSION for row in rows]
     return Features(ids, names, np.array(kinds, dtype=object), "")
 
 
-def _lines(path: Path) -> list[str]:
-    opened = gzip.open if path.suffix == ".gz" else open
-    with opened(path, "rt", encoding="utf-8") as text:
-        return [line.rstrip("\r\n") for line in text if line.strip()]
+def read_lines(path: Path) -> list[str]:
+    """Lines of a text file, gzipped or not, without the empty ones."""
+    with open_bytes(path) as stream:
+        lines = stream.read().decode("utf-8").split("\n")
+    return [line.rstrip("\r") for line in lines if line.strip()]
 
 
-def is_count(values: np.ndarray) -> bool:
-    """Whether numbers can be raw counts: whole and not negative."""
-    return bool(np.all(values >= 0) and np.all(values == np.floor(values)))
-
-
-def counts_element(file: h5py.File) -> str | None:
-    """Where an ``.h5ad`` keeps raw counts, judged by its first hundred thousand values."""
-    for name in ("X", "layers/counts", "raw/X"):
-        if name in file:
-            element = file[name]
-            data = element["data"] if isinstance(element, h5py.Group) else element
-            rows = 100_000 if data.ndim == 1 else max(1, 100_000 // max(1, data.shape[1]))
-            if is_count(data[:rows]):
-                return name
-    return None
-
-
-def outside_references(file: h5py.Group) -> list[str]:
-    """Parts of an HDF5 file that point to other files or hold pickled objects."""
-    found: list[str] = []
-    for name in file:
-        link = file.get(name, getlink=True)
-        where = f"{(file.name or '').rstrip('/')}/{name}"
-        if isinstance(link, h5py.ExternalLink):
-            found.append(f"{where} (link to another file)")
-        elif isinstance(link, h5py.SoftLink):
-            if file.get(name) is None:
-                found.append(f"{where} (link to nothing)")
-        elif isinstance(file[name], h5py.Group):
-            found += outside_references(file[name])
-        else:
-            problem = _outside_data(file[name])
-            found += [f"{where} ({problem})"] * bool(problem)
-    return found
-
-
-def _outside_data(item: h5py.Dataset) -> str:
-    """Why a dataset does not stand alone, or nothing."""
-    if item.external or item.is_virtual:
-        return "data kept in another file"
-    if item.dtype.kind == "V" and item.dtype.fields is None:
-        return "opaque bytes, such as a pickled object"
-    if item.attrs.get("PSEUDOATOM") in ("object", b"object"):
-        return "a pickled object"
-    return ""
-
-
-def _read_h5ad(path: Path) -> ad.AnnData:
-    """Raw counts, barcodes and gene names of an ``.h5ad``; nothing else of it is opened."""
-    with h5py.File(path, "r") as file:
-        outside = outside_references(file)
-        if outside:
-            msg = f"{path}: refused, it does not stand alone: {', '.join(outside)}"
-            raise DataError(msg)
-        element = counts_element(file)
-        if element is None:
-            msg = f"{path}: X, layers/counts and raw/X hold no raw counts"
-            raise DataError(msg)
-        counts = sparse.csr_matrix(ad.io.read_elem(file[element]))
-        obs = ad.io.read_elem(file["obs"])
-        var = ad.io.read_elem(file["raw/var" if element == "raw/X" else "var"])
-    names = gene_names(var)
-    ids = var.get("gene_ids", var.index)
-    return _as_anndata(
-        counts.astype(np.int32),
-        obs.index.astype(str).to_numpy(),
-        np.asarray(ids, dtype=object),
-        names,
-    )
-
-
-def gene_names(var: pd.DataFrame) -> np.ndarray:
-    """Gene symbols of an ``.h5ad``: its index, or the column that has them if that holds ids."""
-    index = var.index.astype(str)
-    if index.str.match(r"ENS[A-Z]*G\d{11}").mean() > 0.5:
-        for column in (
-            "gene_symbols",
-            "gene_symbol",
-            "symbol",
-            "feature_name",
-            "gene_name",
-            "name",
-        ):
-            if column in var:
-                return var[column].astype(str).to_numpy(dtype=object)
-    return index.to_numpy(dtype=object)
+def open_bytes(path: Path) -> BinaryIO:
+    """A file opened for reading, unpacked if it is gzipped."""
+    return cast("BinaryIO", gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
 
 
 def write_h5(

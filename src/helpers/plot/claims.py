@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from helpers.plot.style import DARK, own_axes
+from helpers.plot.style import DARK, own_axes, plain, side_legend
 
 VERDICT_STYLE = {
     "holds": ("#0072B2", "o"),
     "underpowered": ("#E69F00", "s"),
     "contradicted": ("#D55E00", "X"),
-    "not testable": ("#999999", "|"),
+    "not testable": ("#777777", "_"),
 }
 
 
@@ -41,9 +41,9 @@ def plot_verdicts(claims: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
             zorder=3,
         )
     ax.axvline(0, color=DARK, linewidth=0.6)
-    ax.set_yticks(y, list(claims["id"]))
+    ax.set_yticks(y, [plain(name) for name in claims["id"]])
     ax.set_ylim(len(claims) - 0.4, -0.6)
     ax.set_ylabel("claim")
     ax.set_xlabel("effect in the claimed direction (log2)")
-    ax.legend(title="verdict (claims)", loc="center left", bbox_to_anchor=(1.01, 0.5))
+    side_legend(ax, title="verdict (claims)")
     return ax

@@ -4,8 +4,19 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from helpers.plot.style import GREY, group_colours, own_axes, plain
+from helpers.plot.style import (
+    GREY,
+    PAGE_WIDTH_MM,
+    PT_MM,
+    group_colours,
+    name_columns,
+    own_axes,
+    plain,
+    side_legend,
+)
 from helpers.schema import GROUP, SAMPLE
+
+STEP_MM, MARGIN_MM = 8.0, 50.0  # width of a sample; of what stands beside the samples
 
 
 def plot_design(
@@ -18,18 +29,22 @@ def plot_design(
     samples
         ``sample``, ``group`` and one true-or-false column a measurement.
     """
-    ax = own_axes(ax, max(80, 42 + 8 * len(samples)), 32 + 7 * len(measurements))
+    step = min(STEP_MM, (PAGE_WIDTH_MM - MARGIN_MM) / len(samples))
+    width = step * len(samples)
+    ax = own_axes(ax, max(80, MARGIN_MM + width), 32 + 7 * len(measurements))
     colours = group_colours(groups)
     ordered = pd.concat([samples[samples[GROUP] == group] for group in groups])
+    area = (0.7 * step / PT_MM) ** 2
     for row, name in enumerate(measurements):
         for column, (has, group) in enumerate(zip(ordered[name], ordered[GROUP], strict=True)):
             filled = colours[group] if has else "white"
             edge = colours[group] if has else GREY
-            ax.scatter(column, row, s=90, marker="s", color=filled, edgecolors=edge, linewidths=0.8)
+            ax.scatter(
+                column, row, s=area, marker="s", color=filled, edgecolors=edge, linewidths=0.8
+            )
             if not has:
                 ax.text(column, row, "–", ha="center", va="center", color="#666666")
-    turn = 90 if len(ordered) > 10 or max(map(len, ordered[SAMPLE])) > 6 else 0
-    ax.set_xticks(range(len(ordered)), [plain(s) for s in ordered[SAMPLE]], rotation=turn)
+    name_columns(ax, list(ordered[SAMPLE]), width_mm=width)
     ax.set_yticks(range(len(measurements)), measurements)
     ax.set_xlim(-0.7, len(ordered) - 0.3)
     ax.set_ylim(len(measurements) - 0.4, -0.6)
@@ -39,6 +54,6 @@ def plot_design(
     for end in ends[:-1]:
         ax.axvline(end - 0.5, color=GREY, linewidth=0.6, linestyle=(0, (2, 2)))
     for group in groups:
-        ax.scatter([], [], s=20, marker="s", color=colours[group], label=plain(group))
-    ax.legend(title=GROUP, loc="center left", bbox_to_anchor=(1.01, 0.5))
+        ax.scatter([], [], s=20, marker="s", color=colours[group], label=plain(group, longest=24))
+    side_legend(ax, title=GROUP)
     return ax

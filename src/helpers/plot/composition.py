@@ -9,13 +9,19 @@ from helpers.plot.style import (
     DARK,
     OKABE_ITO,
     PAGE_WIDTH_MM,
-    colour_of,
+    PT_MM,
     group_colours,
+    name_columns,
     new_grid,
     own_axes,
     plain,
+    side_legend,
+    type_colours,
+    type_hatches,
 )
 from helpers.schema import CELL_TYPE, GROUP, SAMPLE
+
+MARKERS = "osD^vPX*"  # of the groups, so that colour is not the only sign
 
 UNIT_STYLE = {
     "sample": {"color": OKABE_ITO[0], "marker": "o", "label": "by sample, moderated t-test"},
@@ -37,24 +43,24 @@ def plot_stacked(proportions: pd.DataFrame, *, groups: list[str]) -> Figure:
     group_of = proportions.drop_duplicates(SAMPLE).set_index(SAMPLE)[GROUP].reindex(wide.index)
     means = wide.groupby(group_of).mean().reindex([g for g in groups if g in set(group_of)])
     ordered = wide.loc[[s for g in groups for s in wide.index[group_of == g]]]
-    height = 75 + 2.0 * max(0, len(types) - 12)
-    figure, axes = new_grid(PAGE_WIDTH_MM, height, 1, 2)
+    shares = np.array([len(means) + 1.5, len(ordered)])
+    widths = np.clip(shares / shares.sum(), 0.2, 0.8)
+    height = 75 + 3.0 * max(0, len(types) - 14)
+    figure, axes = new_grid(PAGE_WIDTH_MM, height, 1, 2, widths=list(widths))
     figure.get_layout_engine().set(w_pad=0.05)
-    colours = colour_of(types)
-    for ax, table, name in zip(
-        axes, (means, ordered), ("group (mean of samples)", SAMPLE), strict=True
+    room = PAGE_WIDTH_MM - 70
+    for ax, table, name, width in zip(
+        axes, (means, ordered), ("group (mean of samples)", SAMPLE), widths, strict=True
     ):
-        _stack(ax, table, colours)
+        _stack(ax, table, room * width)
         ax.set_xlabel(name)
     axes[0].set_ylabel("share of cells")
-    handles, labels = axes[1].get_legend_handles_labels()
-    axes[1].legend(
-        handles[::-1], labels[::-1], loc="center left", bbox_to_anchor=(1.02, 0.5), borderaxespad=0
-    )
+    side_legend(axes[1], handles=axes[1].get_legend_handles_labels()[0][::-1])
     return figure
 
 
-def _stack(ax: Axes, table: pd.DataFrame, colours: dict[str, str]) -> None:
+def _stack(ax: Axes, table: pd.DataFrame, width_mm: float) -> None:
+    colours, hatches = type_colours(table.columns), type_hatches(table.columns)
     bottom = np.zeros(len(table))
     for kind in table.columns:
         values = table[kind].fillna(0).to_numpy()
@@ -63,14 +69,14 @@ def _stack(ax: Axes, table: pd.DataFrame, colours: dict[str, str]) -> None:
             values,
             bottom=bottom,
             color=colours[kind],
+            hatch=hatches[kind],
             edgecolor="white",
             linewidth=0.3,
             width=0.8,
-            label=plain(kind),
+            label=plain(kind, longest=30),
         )
         bottom = bottom + values
-    turn = 90 if len(table) > 6 or max(map(len, table.index)) > 8 else 0
-    ax.set_xticks(range(len(table)), [plain(name) for name in table.index], rotation=turn)
+    name_columns(ax, list(table.index), width_mm=width_mm)
     ax.set_ylim(0, 1)
     ax.set_xlim(-0.6, len(table) - 0.4)
 
@@ -80,8 +86,9 @@ def plot_samples(proportions: pd.DataFrame, *, groups: list[str], ax: Axes | Non
     types = list(dict.fromkeys(proportions[CELL_TYPE]))
     ax = own_axes(ax, PAGE_WIDTH_MM, 65)
     colours = group_colours(groups)
-    markers = dict(zip(groups, "osD^vPX*" * 5, strict=False))
+    markers = dict(zip(groups, MARKERS * len(groups), strict=False))
     step = 0.8 / len(groups)
+    area = np.clip((PAGE_WIDTH_MM - 40) / len(types) * step / PT_MM * 0.8, 1.5, 3.6) ** 2
     position = {kind: i for i, kind in enumerate(types)}
     for k, group in enumerate(groups):
         mine = proportions[(proportions[GROUP] == group) & proportions["fraction"].notna()]
@@ -90,11 +97,14 @@ def plot_samples(proportions: pd.DataFrame, *, groups: list[str], ax: Axes | Non
         ax.scatter(
             x,
             100 * mine["fraction"],
-            s=11,
+            s=area,
             color=colours[group],
             marker=markers[group],
-            linewidths=0,
-            label=f"{plain(group)} ({mine[SAMPLE].nunique()})",
+            edgecolors="white",
+            linewidths=0.3,
+            clip_on=False,
+            zorder=3,
+            label=f"{plain(group, longest=24)} ({mine[SAMPLE].nunique()})",
         )
         mean = mine.groupby(CELL_TYPE)["fraction"].mean().reindex(types)
         ax.hlines(
@@ -103,14 +113,15 @@ def plot_samples(proportions: pd.DataFrame, *, groups: list[str], ax: Axes | Non
             np.arange(len(types)) + offset + step / 2.6,
             color=colours[group],
         )
-    ax.set_xticks(range(len(types)), [plain(kind) for kind in types], rotation=35, ha="right")
+    steep = {"rotation": 90} if len(types) > 25 else {"rotation": 35, "ha": "right"}
+    ax.set_xticks(range(len(types)), [plain(kind) for kind in types], **steep)
     for edge in range(1, len(types)):
         ax.axvline(edge - 0.5, color="#EEEEEE", linewidth=0.5, zorder=0)
     ax.set_xlim(-0.6, len(types) - 0.4)
     ax.set_ylim(bottom=0)
     ax.set_xlabel("cell type")
     ax.set_ylabel("cells of the sample (%)")
-    ax.legend(title="group (samples)", loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0)
+    side_legend(ax, title="group (samples)", top=True)
     return ax
 
 
@@ -127,7 +138,8 @@ def plot_effects(contrasts: pd.DataFrame, *, fdr: float) -> Figure:
     """
     names = list(dict.fromkeys(contrasts["contrast"]))
     n_types = contrasts[CELL_TYPE].nunique()
-    figure, axes = new_grid(150, (20 + 6.0 * n_types) * len(names), len(names), 1)
+    row = 6.0 if n_types <= 15 else 4.5
+    figure, axes = new_grid(150, (20 + row * n_types) * len(names), len(names), 1)
     for ax, name in zip(axes, names, strict=True):
         _draw_contrast(ax, contrasts[contrasts["contrast"] == name], fdr)
         ax.set_xlabel(f"difference in proportion, {plain(name)} (log2 odds ratio)")
@@ -136,7 +148,7 @@ def plot_effects(contrasts: pd.DataFrame, *, fdr: float) -> Figure:
     axes[0].plot(
         [], [], ls="", ms=4, marker="o", mfc="white", mec=DARK, label=f"hollow: padj ≥ {fdr:g}"
     )
-    axes[0].legend(loc="center left", bbox_to_anchor=(1.01, 0.5), handletextpad=0.1)
+    side_legend(axes[0])
     return figure
 
 

@@ -9,12 +9,13 @@ from matplotlib.figure import Figure
 from helpers.plot.style import (
     GREY,
     PAGE_WIDTH_MM,
-    colour_of,
     group_colours,
     hide_ticks,
     new_grid,
     own_axes,
     plain,
+    side_legend,
+    type_colours,
 )
 
 MAX_POINT_PT2 = 6.0
@@ -40,9 +41,9 @@ def plot_cells(
         Column of the category; its values are written at the middle of their cells and, with
         their numbers, in the legend.
     """
-    ax = own_axes(ax, 130, 95)
     names = sorted(cells[colour_by].unique(), key=str.casefold)
-    colours = colour_of(names)
+    ax = own_axes(ax, 130, max(95, 16 + 4.0 * len(names)))
+    colours = type_colours(names)
     shuffled = cells.sample(frac=1, random_state=0)
     ax.scatter(
         shuffled["x"],
@@ -54,9 +55,11 @@ def plot_cells(
     )
     for name in names:
         mine = cells[cells[colour_by] == name]
-        ax.scatter([], [], s=14, color=colours[name], label=f"{plain(name)} ({len(mine):,})")
+        ax.scatter(
+            [], [], s=14, color=colours[name], label=f"{plain(name, longest=30)} ({len(mine):,})"
+        )
     _label_middles(ax, cells, names, colour_by)
-    ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), handletextpad=0.2, borderaxespad=0)
+    side_legend(ax)
     _name_axes(ax, map_name)
     return ax
 
@@ -132,8 +135,9 @@ def plot_cells_by_group(
         )
         ax.scatter(mine["x"], mine["y"], s=size, c=colours[group], linewidths=0, rasterized=True)
         samples = mine["sample"].nunique()
-        ax.set_title(f"{plain(group)}: {len(mine):,} cells, {samples} samples")
+        ax.set_title(f"{plain(group, longest=36)}\n{len(mine):,} cells, {samples} samples")
         _name_axes(ax, map_name)
+        ax.label_outer()
     for ax in axes[len(groups) :]:
         ax.set_visible(False)
     return figure

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from helpers.plot.style import DARK, SEQUENTIAL, own_axes, plain
+from helpers.plot.style import DARK, SEQUENTIAL, own_axes, plain, side_legend
 from helpers.schema import CELL_TYPE, GENE
 
 LARGEST_PT2 = 42.0  # area of the dot of a gene that every cell expresses
@@ -42,7 +42,7 @@ def plot_dots(
     ax.set_ylim(len(cell_types) - 0.4, -0.6)
     ax.set_xlabel("marker gene")
     ax.set_ylabel("cell type")
-    bar = ax.figure.colorbar(dots, ax=ax, shrink=0.55, aspect=12, pad=0.02, anchor=(0, 0))
+    bar = ax.figure.colorbar(dots, cax=ax.inset_axes([1.015, 0.02, 0.018, 0.5]))
     bar.set_label("mean expression,\nshare of the gene's range")
     for share in (0.25, 0.5, 1.0):
         ax.scatter(
@@ -54,10 +54,7 @@ def plot_dots(
             lw=0.4,
             label=f"{share:.0%}",
         )
-    legend = ax.legend(
-        title="cells expressing", loc="upper left", bbox_to_anchor=(1.01, 1.02), labelspacing=0.7
-    )
-    legend.get_title().set_fontsize(6.5)
+    side_legend(ax, title="cells expressing", top=True)
     ax.set_axisbelow(True)
     ax.grid(color="#EEEEEE", linewidth=0.4)
     return ax

@@ -1,17 +1,17 @@
 """Preflight: every defect of a cohort at once, before anything is computed."""
 
 import os
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from helpers.errors import Defect
-from helpers.io.cohort import Reading, read_cohort
-from helpers.io.inspect import inspect_rna
+from helpers.errors import DataError, Defect
+from helpers.io.cohort import Reading, access_problem, expand_home, read_cohort
+from helpers.io.inspect import Finding, inspect_fragments, inspect_gzip, inspect_rna
+from helpers.io.objects import read_markers
 from helpers.params import CHAPTER_PARAMS, load_defaults, marker_file, nearest
-from helpers.schema import CohortFile, Sample
+from helpers.schema import PATH_COLUMNS, ROLES, CohortFile, Sample
 
-MAX_NAME = 100
+SECONDS = 3.0  # to spend on matrix folders, which only show at their end whether they are whole
 
 
 def check_cohort(path: Path, results: Path) -> tuple[Reading, list[Defect]]:
@@ -26,106 +26,169 @@ def check_cohort(path: Path, results: Path) -> tuple[Reading, list[Defect]]:
     """
     reading = read_cohort(path)
     found = list(reading.defects)
-    sheet = _sheet_name(reading)
     if reading.file is not None:
-        found += _check_output(reading, reading.file, results)
-        found += _check_genome_files(reading, reading.file)
-        found += _check_reference_files(reading, reading.file)
-        if reading.samples:
-            found += _check_groups(reading, reading.file, sheet)
-            found += _check_contrasts(reading, reading.file, sheet)
-    found += _check_names(reading.samples, sheet)
-    for sample in reading.samples:
-        found += _check_files(reading, sample, sheet)
+        found += _check_file(reading, reading.file, results)
+        found += _check_sheet(reading, reading.file)
     return reading, found
 
 
-def _sheet_name(reading: Reading) -> str:
-    return Path(reading.file.samples).name if reading.file else "samples.csv"
+def _check_file(reading: Reading, file: CohortFile, results: Path) -> Iterator[Defect]:
+    """What the cohort file says; keys that could not be read are not judged again."""
+    if "name" not in reading.faulty:
+        yield from _check_output(reading, results.absolute(), file.name)
+    yield from _check_genome_files(reading, file)
+    yield from _check_marker_files(reading, file)
+    if "groups" not in reading.faulty:
+        yield from _check_roles(reading, file)
+        if "contrasts" not in reading.faulty:
+            yield from _check_contrasts(reading, file)
 
 
-def _check_output(reading: Reading, file: CohortFile, results: Path) -> Iterator[Defect]:
-    folder = results / file.name
+def _check_sheet(reading: Reading, file: CohortFile) -> Iterator[Defect]:
+    sheet = Path(file.samples).name
+    if "groups" not in reading.faulty:
+        yield from _check_groups(reading, file, sheet)
+    yield from _check_repeats(reading.samples, sheet)
+    n_folders = sum(s.rna is not None and os.path.isdir(s.rna) for s in reading.samples)
+    assembly = None if "assembly" in reading.faulty else file.assembly
+    for sample in reading.samples:
+        yield from _check_paths(reading, sample, sheet)
+        if sample.rna is not None and not access_problem(sample.rna, folder=True):
+            seconds = SECONDS / max(1, n_folders)
+            found = inspect_rna(sample.rna, assembly=assembly, seconds=seconds)
+            yield from _at(f"{sheet}:{sample.row}/rna", found)
+        if sample.fragments is not None and not access_problem(sample.fragments):
+            found = inspect_fragments(sample.fragments)
+            yield from _at(f"{sheet}:{sample.row}/fragments", found)
+
+
+def _at(where: str, findings: list[Finding]) -> Iterator[Defect]:
+    for finding in findings:
+        yield Defect(where, finding.what, finding.expected, finding.remedy, finding.severity)
+
+
+def _check_output(reading: Reading, results: Path, name: str) -> Iterator[Defect]:
+    """Nothing may be written outside the results folder, nor over something else."""
+    folder = results / name
     where = reading.spot("name")
-    if not folder.resolve().is_relative_to(results.resolve()):
-        what = f"results would be written to {folder.resolve()}"
-        yield Defect(
-            where, what, f"a folder inside {results}", "remove the link or choose another name"
-        )
-    elif folder.exists() and not folder.is_dir():
-        what = f"{folder} is a file"
+    top = os.path.realpath(results)
+    parts = [folder, *(folder.iterdir() if folder.is_dir() and os.access(folder, os.R_OK) else ())]
+    for path in parts:
+        real = os.path.realpath(path)
+        if path.is_symlink() and os.path.commonpath([top, real]) != top:
+            what = f"results would be written to {real}, where {path} leads"
+            remedy = "remove the link or choose another name"
+            yield Defect(where, what, f"a folder inside {results}", remedy)
+            return
+    existing = next(p for p in (folder, *folder.parents) if os.path.lexists(p))
+    if not existing.is_dir():
+        what = f"{existing} is not a folder"
         yield Defect(where, what, "a folder or nothing there", "move it or choose another name")
-    else:
-        existing = next(p for p in (folder, *folder.parents) if p.exists())
-        if not os.access(existing, os.W_OK):
-            yield Defect(
-                where, f"{existing} cannot be written to", "a writable folder", "change its rights"
-            )
+    elif not os.access(existing, os.W_OK | os.X_OK):
+        what = f"{existing} cannot be written to"
+        yield Defect(where, what, "a writable folder", "change its rights, or give --results")
 
 
 def _check_genome_files(reading: Reading, file: CohortFile) -> Iterator[Defect]:
     for key, name in file.genome.model_dump().items():
-        if name is not None and not (reading.path.parent / name).is_file():
-            where = reading.spot("genome", key)
-            yield Defect(
-                where, f"{name} does not exist", "a file", "correct the path or delete the key"
-            )
+        if name is not None:
+            path = reading.path.parent / expand_home(name)
+            yield from _check_plain_file(reading.spot("genome", key), path)
 
 
-def _check_reference_files(reading: Reading, file: CohortFile) -> Iterator[Defect]:
-    """Files that parameters name."""
+def _check_plain_file(where: str, path: Path) -> Iterator[Defect]:
+    """A file must be there and, if it is gzipped, be whole as far as can be told in no time."""
+    problem = access_problem(path)
+    if problem:
+        yield Defect(where, f"{path} {problem}", "a file", "correct the path or delete it")
+    elif path.suffix == ".gz":
+        yield from _at(where, inspect_gzip(path))
+
+
+def _check_marker_files(reading: Reading, file: CohortFile) -> Iterator[Defect]:
+    """Marker tables that parameters name."""
     for chapter in CHAPTER_PARAMS:
         values = load_defaults(chapter) | file.overrides.get(chapter, {})
         name = values.get("markers")
-        if isinstance(name, str) and not marker_file(name).is_file():
-            where = reading.spot("overrides", chapter, "markers")
-            what = f"{marker_file(name)} does not exist"
-            yield Defect(
-                where, what, "a file in params/reference or an absolute path", "correct the path"
-            )
+        if not isinstance(name, str):
+            continue
+        where = reading.spot("overrides", chapter, "markers")
+        path = marker_file(name)
+        problem = access_problem(path)
+        expected = "a YAML file in params/reference, or an absolute path to one"
+        if problem:
+            yield Defect(where, f"{path} {problem}", expected, "correct the path")
+            continue
+        try:
+            read_markers(path)
+        except DataError as error:
+            yield Defect(where, str(error), expected, "correct it after params/reference")
+
+
+def _check_roles(reading: Reading, file: CohortFile) -> Iterator[Defect]:
+    """A role that is nearly one the claims know was probably meant to be it."""
+    free = [role for role in ROLES if role not in file.groups]
+    for role in file.groups:
+        close = nearest(role, free, likeness=0.75)
+        if role not in ROLES and close:
+            what = f"role {role!r} is not one the claims of the studies know"
+            expected = f"one of {', '.join(ROLES)} to have them tested"
+            where = reading.spot("groups", role)
+            yield Defect(where, what, expected, f"did you mean {close!r}?", "warning")
+
+
+def _unknown_group(where: str, label: str, labels: list[str]) -> Defect:
+    close = nearest(label, labels)
+    remedy = f"did you mean {close!r}?" if close else "correct it, or add it under groups"
+    return Defect(where, f"unknown group {label!r}", f"one of {', '.join(labels)}", remedy)
 
 
 def _check_groups(reading: Reading, file: CohortFile, sheet: str) -> Iterator[Defect]:
+    """Groups of the sheet against those of the file; what is empty matters if all was read."""
     labels = list(file.groups.values())
     for sample in reading.samples:
         if sample.group not in labels:
-            close = nearest(sample.group, labels)
-            remedy = f"did you mean {close!r}?" if close else "correct it, or add it under groups"
-            what = f"unknown group {sample.group!r}"
-            yield Defect(f"{sheet}:{sample.row}/group", what, f"one of {', '.join(labels)}", remedy)
+            yield _unknown_group(f"{sheet}:{sample.row}/group", sample.group, labels)
     used = {sample.group for sample in reading.samples}
+    if not reading.samples or reading.lost_rows:
+        return
+    planned = () if "contrasts" in reading.faulty else file.planned_contrasts()
+    for i, contrast in enumerate(planned):
+        for side, label in (("test", contrast.test), ("reference", contrast.reference)):
+            if label in labels and label not in used:
+                what = f"no sample of group {label!r}, which this contrast needs"
+                remedy = f"add samples to {sheet}, or delete the contrast"
+                yield Defect(_side(reading, i, side), what, "at least one sample", remedy)
+        yield from _check_batches(reading, contrast.test, contrast.reference, sheet)
+    needed = {label for contrast in planned for label in (contrast.test, contrast.reference)}
     for role, label in file.groups.items():
-        if label not in used:
-            where = reading.spot("groups", role)
-            remedy = "add samples, or delete the group"
+        if label not in used | needed:
+            where, remedy = reading.spot("groups", role), "add samples, or delete the group"
             yield Defect(where, f"no sample of group {label!r}", "at least one", remedy, "warning")
 
 
-def _check_contrasts(reading: Reading, file: CohortFile, sheet: str) -> Iterator[Defect]:
+def _side(reading: Reading, number: int, side: str) -> str:
+    """Where one side of a contrast stands; those not written down come from the groups."""
+    if reading.file is None or reading.file.contrasts is None:
+        return reading.spot("groups")
+    return reading.spot("contrasts", str(number), side)
+
+
+def _check_contrasts(reading: Reading, file: CohortFile) -> Iterator[Defect]:
+    """Contrasts by themselves: known labels, two of them, each pair once."""
     labels = list(file.groups.values())
+    first: dict[tuple[str, str], int] = {}
     for i, contrast in enumerate(file.planned_contrasts()):
         for side, label in (("test", contrast.test), ("reference", contrast.reference)):
-            given = file.contrasts is not None
-            where = reading.spot("contrasts", str(i), side) if given else reading.spot("groups")
             if label not in labels:
-                close = nearest(label, labels)
-                remedy = f"did you mean {close!r}?" if close else "add it under groups"
-                yield Defect(
-                    where, f"unknown group {label!r}", f"one of {', '.join(labels)}", remedy
-                )
-            elif not any(sample.group == label for sample in reading.samples):
-                what = f"no sample of group {label!r}, which this contrast needs"
-                yield Defect(
-                    where,
-                    what,
-                    "at least one sample",
-                    f"add samples to {sheet}, or delete the contrast",
-                )
+                yield _unknown_group(_side(reading, i, side), label, labels)
+        where = reading.spot("contrasts", str(i))
         if contrast.test == contrast.reference:
-            where = reading.spot("contrasts", str(i))
             what = f"compares {contrast.test!r} with itself"
             yield Defect(where, what, "two groups", "name another group")
-        yield from _check_batches(reading, contrast.test, contrast.reference, sheet)
+        if first.setdefault((contrast.test, contrast.reference), i) != i:
+            what = f"the contrast {contrast.name} stands twice"
+            yield Defect(where, what, "each contrast once", "delete one of them")
 
 
 def _check_batches(reading: Reading, test: str, reference: str, sheet: str) -> Iterator[Defect]:
@@ -145,48 +208,44 @@ def _check_batches(reading: Reading, test: str, reference: str, sheet: str) -> I
         yield Defect(f"{sheet}:{first.row}/batch", what, "a batch with both groups", remedy)
 
 
-def _check_names(samples: list[Sample], sheet: str) -> Iterator[Defect]:
+def _check_repeats(samples: list[Sample], sheet: str) -> Iterator[Defect]:
+    """Every sample once, and every file once."""
     first: dict[str, Sample] = {}
+    owner: dict[tuple[str, str], Sample] = {}
     for sample in samples:
-        where = f"{sheet}:{sample.row}/sample"
-        folded = sample.sample.casefold()
-        if folded in first:
-            other = first[folded]
+        other = first.setdefault(sample.sample.casefold(), sample)
+        if other is not sample:
             same = other.sample == sample.sample
             how = "stands twice" if same else f"differs from {other.sample!r} only by case"
             what = f"sample {sample.sample!r} {how} (also in row {other.row})"
+            where = f"{sheet}:{sample.row}/sample"
             yield Defect(where, what, "each sample once", "rename one, or merge the rows")
-        first.setdefault(folded, sample)
-        if len(sample.sample) > MAX_NAME:
-            what = f"the name has {len(sample.sample)} characters"
-            yield Defect(where, what, f"at most {MAX_NAME}", "shorten it")
-        if not sample.sample.isprintable():
-            what = f"the name {sample.sample!r} holds control characters"
-            yield Defect(where, what, "printable text", "type it again")
-        if not (sample.rna or sample.fragments):
-            yield Defect(
-                f"{sheet}:{sample.row}", "neither rna nor fragments", "at least one", "add a path"
-            )
-    for column in ("rna", "fragments"):
-        paths = Counter(p.resolve() for s in samples if (p := getattr(s, column)) is not None)
-        for sample in samples:
-            path = getattr(sample, column)
-            if path is not None and paths[path.resolve()] > 1:
-                what = f"{path.name} of this row also stands in another row"
-                yield Defect(
-                    f"{sheet}:{sample.row}/{column}", what, "a file of its own", "correct the path"
-                )
+        for column in ("rna", "fragments"):
+            path: Path | None = getattr(sample, column)
+            if path is None:
+                continue
+            other = owner.setdefault((column, os.path.realpath(path)), sample)
+            if other is not sample:
+                what = f"{path.name} is also that of row {other.row} ({other.sample!r})"
+                where = f"{sheet}:{sample.row}/{column}"
+                yield Defect(where, what, "a file of its own", "correct the path")
 
 
-def _check_files(reading: Reading, sample: Sample, sheet: str) -> Iterator[Defect]:
-    for column in ("rna", "peaks", "fragments"):
+def _check_paths(reading: Reading, sample: Sample, sheet: str) -> Iterator[Defect]:
+    """The files of a row are there; only counts may be a folder."""
+    if not (sample.rna or sample.fragments):
+        where = f"{sheet}:{sample.row}"
+        yield Defect(where, "neither rna nor fragments", "at least one", "add a path")
+    for column in PATH_COLUMNS:
         path: Path | None = getattr(sample, column)
-        if path is not None and not path.exists():
-            where = f"{sheet}:{sample.row}/{column}"
-            remedy = f"correct the path (relative to {reading.path.parent})"
-            yield Defect(where, f"{path} does not exist", "a file or folder", remedy)
-    if sample.rna is not None and sample.rna.exists():
-        assembly = reading.file.assembly if reading.file else "GRCh38"
-        where = f"{sheet}:{sample.row}/rna"
-        for finding in inspect_rna(sample.rna, assembly=assembly):
-            yield Defect(where, finding.what, finding.expected, finding.remedy, finding.severity)
+        if path is None:
+            continue
+        problem = access_problem(path, folder=column == "rna")
+        where = f"{sheet}:{sample.row}/{column}"
+        if problem:
+            slashes = "write / between folders; " if "\\" in str(path) else ""
+            remedy = f"{slashes}correct the path (relative to {reading.path.parent})"
+            expected = "a file or folder" if column == "rna" else "a file"
+            yield Defect(where, f"{path} {problem}", expected, remedy)
+        elif column == "peaks":
+            yield from _check_plain_file(where, path)

@@ -1,10 +1,12 @@
 """The command line: relapse-book."""
 
 import argparse
+import io
 import os
+import re
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -17,9 +19,21 @@ EXIT_OK, EXIT_FAILED, EXIT_DEFECTS, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; errors meant for the user are one message and an exit code."""
+    _print_anything()
     options = _parser().parse_args(arguments)
-    command: Callable[[argparse.Namespace], int] = options.command
     signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        status = _run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
+    return status
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Run a command; the exit code of how it ended."""
+    command: Callable[[argparse.Namespace], int] = options.command
     try:
         return command(options)
     except CohortError as error:
@@ -32,8 +46,18 @@ def main(arguments: list[str] | None = None) -> int:
         print("\nrelapse-book: stopped; run the same command again to go on", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
+    except OSError as error:  # a full disk, a folder that may not be written: not of our making
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"relapse-book: {place}{error.strerror or error}", file=sys.stderr)
         return EXIT_FAILED
+
+
+def _print_anything() -> None:
+    """Let a terminal that lacks a character show its code instead of ending the run."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -62,6 +86,7 @@ if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
     from helpers.report.plan import Plan
+    from helpers.schema import CohortFile
 
 
 def _add(
@@ -113,7 +138,7 @@ def _add_build(commands: "Commands") -> None:
 def _add_serve(commands: "Commands") -> None:
     parser = _add(commands, "serve", _serve, "serve the book on this machine alone")
     _add_cohort(parser)
-    parser.add_argument("--port", type=int, default=8000, metavar="N")
+    parser.add_argument("--port", type=_port, default=8000, metavar="N")
 
 
 def _add_simulate(commands: "Commands") -> None:
@@ -122,7 +147,7 @@ def _add_simulate(commands: "Commands") -> None:
     parser.add_argument("profile", choices=("demo", "null", "paper"), metavar="PROFILE")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--cells", type=_positive, metavar="N", help="cells in the whole cohort")
-    parser.add_argument("--seed", type=int, default=0, metavar="S")
+    parser.add_argument("--seed", type=_natural, default=0, metavar="S")
     parser.add_argument("--difficulty", choices=("easy", "standard", "hard"), default="standard")
 
 
@@ -132,9 +157,23 @@ def _add_compare(commands: "Commands") -> None:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        msg = f"{text} is not a positive number"
+    return _whole(text, 1, None)
+
+
+def _natural(text: str) -> int:
+    return _whole(text, 0, None)
+
+
+def _port(text: str) -> int:
+    return _whole(text, 0, 65_535)
+
+
+def _whole(text: str, lowest: int, highest: int | None) -> int:
+    """A whole number of a range, or a message for the user."""
+    number = int(text) if re.fullmatch(r"[+-]?\d{1,18}", text) else None
+    if number is None or number < lowest or (highest is not None and number > highest):
+        up_to = f" to {highest}" if highest is not None else " or more"
+        msg = f"{text!r} is not a whole number, {lowest}{up_to}"
         raise argparse.ArgumentTypeError(msg)
     return number
 
@@ -169,14 +208,7 @@ def _check(options: argparse.Namespace) -> int:
 def _build(options: argparse.Namespace) -> int:
     from helpers.report.build import build_cohort
 
-    plan = _checked(options)
-    unknown = [c for c in options.chapter or [] if c not in plan.chapter_ids()]
-    for chapter in unknown:
-        reason = plan.skipped.get(chapter)
-        known = ", ".join(plan.chapter_ids())
-        print(f"{chapter}: {reason or f'no such chapter; there are {known}'}", file=sys.stderr)
-    if any(chapter not in plan.skipped for chapter in unknown):
-        return EXIT_DEFECTS
+    plan = _checked(options, chapters=options.chapter or [])
     outcome = build_cohort(
         plan,
         chapters=options.chapter,
@@ -192,18 +224,35 @@ def _build(options: argparse.Namespace) -> int:
     return EXIT_FAILED if outcome.failed else EXIT_OK
 
 
-def _checked(options: argparse.Namespace) -> "Plan":
+def _checked(options: argparse.Namespace, *, chapters: Sequence[str] = ()) -> "Plan":
     """The plan of a cohort without defects, or an error with every defect."""
     from helpers.report.check import check_cohort
     from helpers.report.plan import make_plan
 
     reading, defects = check_cohort(options.cohort, options.results)
+    defects = [*_chapter_defects(chapters, reading.file), *defects]
     if any(defect.severity == "error" for defect in defects) or reading.cohort is None:
         raise CohortError(defects)
     _report_defects(defects)
     folder = options.results.absolute() / reading.cohort.file.name
     folder.mkdir(parents=True, exist_ok=True)
     return make_plan(reading.cohort, folder)
+
+
+def _chapter_defects(chapters: Sequence[str], file: "CohortFile | None") -> Iterator[Defect]:
+    """Chapters asked for that do not exist, or that the cohort leaves out."""
+    from helpers.params import CHAPTER_PARAMS, nearest
+
+    known = (file.chapters if file else None) or tuple(CHAPTER_PARAMS)
+    for chapter in chapters:
+        if chapter in CHAPTER_PARAMS and chapter not in known:
+            what, remedy = f"the cohort leaves out {chapter!r}", "add it under chapters"
+            yield Defect("--chapter", what, f"one of {', '.join(known)}", remedy)
+        elif chapter not in known:
+            close = nearest(chapter, known)
+            remedy = f"did you mean {close!r}?" if close else "name one of these"
+            what = f"unknown chapter {chapter!r}"
+            yield Defect("--chapter", what, f"one of {', '.join(known)}", remedy)
 
 
 def _status(options: argparse.Namespace) -> int:
@@ -223,7 +272,12 @@ def _serve(options: argparse.Namespace) -> int:
     if not (html / "index.html").exists():
         msg = f"{html} holds no book yet; run relapse-book build first"
         raise BookError(msg)
-    with open_server(html, options.port) as server:
+    try:
+        opened = open_server(html, options.port)
+    except OSError as error:
+        msg = f"port {options.port}: {error.strerror}; choose another with --port"
+        raise BookError(msg) from error
+    with opened as server:
         print(f"http://127.0.0.1:{server.server_port}/ (Ctrl-C ends it)", flush=True)
         server.serve_forever()
     return EXIT_OK

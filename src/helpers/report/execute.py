@@ -16,6 +16,7 @@ from helpers.report.chapters import BY_ID
 from helpers.report.jobs import Job
 from helpers.report.page import WORK
 
+OUTPUTS = ("figures", "tables")  # folders in which every chapter has one of its own
 RUNNER_NAMES = ("chapter", "results")  # parameters every notebook takes besides its own
 
 
@@ -30,7 +31,7 @@ def execute_chapter(job: Job, folder: Path) -> tuple[str, str]:
     check_parameters(notebook, chapter.id)
     work = folder / WORK / chapter.id
     shutil.rmtree(work, ignore_errors=True)
-    for name in ("figures", "tables"):
+    for name in OUTPUTS:
         (work / name).mkdir(parents=True)
     (folder / "chapters").mkdir(exist_ok=True)
     executed = work / "executed.ipynb"
@@ -39,17 +40,22 @@ def execute_chapter(job: Job, folder: Path) -> tuple[str, str]:
     )
     if executed.exists():
         executed.replace(folder / "chapters" / f"{chapter.id}.ipynb")
-    for name in ("figures", "tables"):
-        shutil.rmtree(folder / name / chapter.id, ignore_errors=True)
-        if status == "done":
+    remove_outputs(folder, chapter.id)
+    if status == "done":
+        for name in OUTPUTS:
             (folder / name).mkdir(exist_ok=True)
             replace_folder(work / name, folder / name / chapter.id)
-    if status == "done":
         _seal_passports(job, folder)
     if (work / "claims.csv").exists():
         (work / "claims.csv").replace(folder / "claims.csv")
     shutil.rmtree(work)
     return status, reason
+
+
+def remove_outputs(folder: Path, chapter: str) -> None:
+    """Remove the figures and tables of a chapter."""
+    for name in OUTPUTS:
+        shutil.rmtree(folder / name / chapter, ignore_errors=True)
 
 
 def _execute(

@@ -1,5 +1,7 @@
 """The cohort file and sample sheet a user starts from."""
 
+import os
+import shlex
 from pathlib import Path
 
 from helpers.errors import DataError
@@ -10,8 +12,8 @@ from helpers.schema import file_key
 COHORT = """\
 # A cohort: who was sampled, in which groups, and what to compare.
 # Fill in the lines below, list the samples in samples.csv, then run
-#   relapse-book check {folder}/cohort.yml
-#   relapse-book build {folder}/cohort.yml
+#   relapse-book check {cohort}
+#   relapse-book build {cohort}
 
 # Short name, also that of the results folder: letters, digits, - and _.
 name: {name}
@@ -76,12 +78,16 @@ def write_template(folder: Path) -> list[Path]:
         If one of them is there already.
     """
     files = {folder / "cohort.yml": COHORT, folder / "samples.csv": SHEET}
+    if not str(folder).isprintable():
+        msg = f"{str(folder)!r} holds characters that cannot be seen; choose another name"
+        raise DataError(msg)
     for path in files:
-        if path.exists():
+        if os.path.lexists(path):
             msg = f"{path} is there already; choose another folder or move it away"
             raise DataError(msg)
     name = file_key(folder.resolve().name)
     chapters = ", ".join(CHAPTER_PARAMS)
+    cohort = shlex.quote(str(folder / "cohort.yml"))
     for path, text in files.items():
-        write_text(path, text.format(name=name, folder=folder, chapters=chapters))
+        write_text(path, text.format(name=name, cohort=cohort, chapters=chapters))
     return list(files)

@@ -172,12 +172,14 @@ def stage_rna_integrate(samples: list[Path], result: Path, *, params: MapParams)
 def merge_samples(paths: list[Path]) -> ad.AnnData:
     """All samples in one object, over the genes measured in every one of them.
 
+    Samples without a cell have no say.
+
     Raises
     ------
     DataError
         If the samples have no gene in common.
     """
-    parts = [read_object(path) for path in paths]
+    parts = [part for part in map(read_object, paths) if part.n_obs] or [read_object(paths[0])]
     shared = parts[0].var_names
     for part in parts[1:]:
         shared = shared[shared.isin(part.var_names)]

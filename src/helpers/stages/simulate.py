@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -12,9 +13,9 @@ from helpers.io.atomic import write_text
 from helpers.io.reference import arm_of_genes, read_genes
 from helpers.io.tables import dump_json, read_json, write_json, write_table
 from helpers.io.tenx import write_h5
-from helpers.synth.design import COMPOSITION, COPY_NUMBER, SUBCLUSTERS, Design, SampleDesign
-from helpers.synth.programmes import CELL_TYPES, type_levels
+from helpers.synth.design import Design, SampleDesign
 from helpers.synth.rna import Landscape, choose_genes, make_landscape, make_sample
+from helpers.synth.truth import make_truth
 
 RECORD = "simulation.json"
 
@@ -48,26 +49,25 @@ def stage_simulate(
     landscape = make_landscape(genes, design)
     arms = arm_of_genes(genes)
     write_one = partial(_write_sample, folder, landscape, design, arms=arms)
-    if processes > 1:
-        with ProcessPoolExecutor(processes) as pool:
-            truths = []
-            for truth in pool.map(write_one, design.samples):
-                progress(str(truth["sample"].iloc[0]))
-                truths.append(truth)
-    else:
-        truths = [write_one(sample) for sample in design.samples]
-    _write_truth(folder / "truth", pd.concat(truths, ignore_index=True), genes, design)
+    truths = []
+    with ProcessPoolExecutor(processes) if processes > 1 else nullcontext() as pool:
+        written = pool.map(write_one, design.samples) if pool else map(write_one, design.samples)
+        for sample, truth in zip(design.samples, written, strict=True):
+            progress(sample.sample)
+            truths.append(truth)
+    tables = {"cells": pd.concat(truths, ignore_index=True), **make_truth(landscape, design)}
+    for name, table in tables.items():
+        write_table(table, folder / "truth" / f"{name}.csv")
     _write_sheet(folder, design)
     write_json(record, folder / RECORD)
 
 
 def prepare_folder(folder: Path, record: dict[str, object]) -> None:
     """Refuse to write over anything but an earlier simulation."""
-    if folder.exists() and any(folder.iterdir()) and not (folder / RECORD).exists():
-        partial_run = (folder / "truth").is_dir() or (folder / f".{RECORD}").exists()
-        if not partial_run:
-            msg = f"{folder} is not empty and not a simulated cohort; choose another --out"
-            raise DataError(msg)
+    ours = (folder / RECORD).exists() or (folder / f".{RECORD}").exists()
+    if folder.exists() and any(folder.iterdir()) and not ours:
+        msg = f"{folder} is not empty and not a simulated cohort; choose another --out"
+        raise DataError(msg)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / RECORD).unlink(missing_ok=True)
     write_text(folder / f".{RECORD}", dump_json(record))
@@ -95,48 +95,6 @@ def _write_sample(
     return truth
 
 
-def _write_truth(folder: Path, cells: pd.DataFrame, genes: pd.DataFrame, design: Design) -> None:
-    """Everything that was planted, one table a subject."""
-    write_table(cells, folder / "cells.csv")
-    composition = (
-        COMPOSITION
-        if design.group_effects
-        else COMPOSITION.assign(CR=COMPOSITION.CK, NCR=COMPOSITION.CK)
-    )
-    shares = (composition / composition.sum()).rename_axis("cell_type").reset_index()
-    write_table(
-        shares.melt("cell_type", var_name="group", value_name="fraction"),
-        folder / "composition.csv",
-    )
-    subclusters = [
-        (table / table.sum()).rename_axis("subcluster").reset_index().assign(cell_type=parent)
-        for parent, table in SUBCLUSTERS.items()
-    ]
-    write_table(
-        pd.concat(subclusters).melt(
-            ["cell_type", "subcluster"], var_name="group", value_name="fraction"
-        ),
-        folder / "subclusters.csv",
-    )
-    markers = [
-        (cell_type, gene, level)
-        for cell_type in CELL_TYPES
-        for gene, level in type_levels(cell_type).items()
-        if gene in set(genes["gene"])
-    ]
-    write_table(
-        pd.DataFrame(markers, columns=["cell_type", "gene", "umis_per_10k"]), folder / "markers.csv"
-    )
-    altered = [
-        (sample, cell_type, subcluster, arm, "gain" if change > 0 else "loss")
-        for (sample, cell_type, subcluster), arms in COPY_NUMBER.items()
-        for arm, change in arms.items()
-        if design.group_effects
-    ]
-    columns = ["sample", "cell_type", "subcluster", "arm", "state"]
-    write_table(pd.DataFrame(altered, columns=columns), folder / "copy_number.csv")
-
-
 def _write_sheet(folder: Path, design: Design) -> None:
     sheet = pd.DataFrame(
         {
@@ -150,7 +108,7 @@ def _write_sheet(folder: Path, design: Design) -> None:
     write_text(
         folder / "cohort.yml",
         f"""# A simulated cohort: made by `relapse-book simulate {design.profile}`, no patient in it.
-name: {design.profile}
+name: "{design.profile}"
 title: "{design.title}"
 assembly: GRCh38
 samples: samples.csv

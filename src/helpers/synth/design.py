@@ -6,7 +6,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
+from helpers.errors import ParamsError
 from helpers.synth.programmes import CELL_TYPES
+
+GROUPS = ("CK", "CR", "NCR")
+CONTROLS = "CK"
+SAMPLES_PER_GROUP = 3
 
 # Mean percent of each type by group. Liu et al. 2025 print the figure, not the numbers: these
 # follow its sentences. NCR: Pro-B first, HSC/MPP up, naive CD4 T and naive B down; CR like CK.
@@ -59,6 +64,8 @@ class Difficulty:
     """Share of a cell's UMIs that come from the soup."""
     doublet_rate: float = 0.06
     dying_rate: float = 0.05
+    debris_rate: float = 0.02
+    """Share of barcodes that hold a scrap of a cell and soup."""
     proportion_sd: float = 0.25
     """Standard deviation of a sample's log proportions around its group's."""
     dispersion: float = 0.25
@@ -99,6 +106,10 @@ class Design:
     difficulty: Difficulty = field(default_factory=Difficulty)
     group_effects: bool = True
 
+    def drawn_as(self, group: str) -> str:
+        """The group whose numbers a group is drawn from: its own, or the controls' for all."""
+        return group if self.group_effects else CONTROLS
+
 
 def make_design(
     profile: str, *, n_cells: int | None = None, seed: int = 0, difficulty: str = "standard"
@@ -115,19 +126,43 @@ def make_design(
         Same seed, same cohort.
     difficulty
         ``easy``, ``standard`` or ``hard``.
+
+    Raises
+    ------
+    ParamsError
+        If there is no such profile or difficulty, a sample would have no cell, or the seed is
+        negative.
     """
+    _check(profile, n_cells, seed, difficulty)
     total, n_genes, title, effects = PROFILES[profile]
-    names = [f"{group}{i}" for group in ("CK", "CR", "NCR") for i in (1, 2, 3)]
+    groups = np.repeat(GROUPS, SAMPLES_PER_GROUP)
     # The study has 38,773 cells of CK and 37,685 of patients (Results, first section).
-    weights = np.repeat([38773 / 3, 37685 / 6, 37685 / 6] if profile == "paper" else [1, 1, 1], 3)
-    cells = split_total(n_cells or total, weights)
-    seeds = np.random.SeedSequence(seed).generate_state(len(names) + 1)
+    weights = np.where(groups == CONTROLS, 38773 / 3, 37685 / 6) if profile == "paper" else None
+    cells = split_total(n_cells or total, np.ones(len(groups)) if weights is None else weights)
+    seeds = np.random.SeedSequence(seed).generate_state(len(groups) + 1)
     samples = tuple(
-        SampleDesign(name, name.rstrip("123"), int(n), int(own))
-        for name, n, own in zip(names, cells, seeds[1:], strict=True)
+        SampleDesign(f"{group}{i % SAMPLES_PER_GROUP + 1}", str(group), int(n), int(own))
+        for i, (group, n, own) in enumerate(zip(groups, cells, seeds[1:], strict=True))
     )
     design = Design(profile, title, samples, n_genes, int(seeds[0]), DIFFICULTIES[difficulty])
     return replace(design, group_effects=effects)
+
+
+def _check(profile: str, n_cells: int | None, seed: int, difficulty: str) -> None:
+    for kind, name, known in (
+        ("profile", profile, PROFILES),
+        ("difficulty", difficulty, DIFFICULTIES),
+    ):
+        if name not in known:
+            msg = f"there is no {kind} {name!r}; there are {', '.join(known)}"
+            raise ParamsError(msg)
+    fewest = len(GROUPS) * SAMPLES_PER_GROUP
+    if n_cells is not None and n_cells < fewest:
+        msg = f"{n_cells} cells are too few: {fewest} samples need at least one each"
+        raise ParamsError(msg)
+    if seed < 0:
+        msg = f"the seed is {seed}; it must be 0 or more"
+        raise ParamsError(msg)
 
 
 # cells, genes, title, whether groups differ

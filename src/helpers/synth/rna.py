@@ -176,11 +176,11 @@ def make_sample(
     Returns
     -------
     AnnData with integer counts (n_cells, n_genes), CSR. ``obs`` holds ``cell_type``,
-    ``subcluster``, ``kind`` (good, dying, debris, doublet), ``partner`` (the second type of a
-    doublet) and ``proportion`` columns of the sample in ``uns``.
+    ``subcluster``, ``kind`` (good, dying, debris, doublet) and ``partner`` (the second type of a
+    doublet).
     """
     rng = np.random.default_rng([design.seed, 3, sample.seed])
-    group = sample.group if design.group_effects else "CK"
+    group = design.drawn_as(sample.group)
     proportions = draw_proportions(group, proportion_sd=design.difficulty.proportion_sd, rng=rng)
     obs = _draw_cells(sample, group, proportions, design.difficulty, rng)
     states, state_of = _sample_states(landscape, design, sample, group, obs, arms, rng)
@@ -217,7 +217,7 @@ def _draw_cells(
     obs.loc[n_rows - n_doublets :, "pair"] = np.arange(n_doublets)
     fate = rng.random(n_rows)
     alone = obs["pair"].to_numpy() >= n_doublets
-    dying, debris = difficulty.dying_rate, difficulty.dying_rate + 0.02
+    dying, debris = np.cumsum([difficulty.dying_rate, difficulty.debris_rate])
     obs["kind"] = np.select(
         [alone & (fate < dying), alone & (fate < debris)], ["dying", "debris"], "good"
     )

@@ -1,0 +1,96 @@
+"""What is planted in a simulated cohort, one table a subject."""
+
+import numpy as np
+import pandas as pd
+
+from helpers.synth.design import COMPOSITION, COPY_NUMBER, GROUPS, SUBCLUSTERS, Design
+from helpers.synth.programmes import (
+    CELL_TYPES,
+    GROUP_SHIFTS,
+    SUBCLUSTER_GENES,
+    SUBCLUSTER_SHIFTS,
+    levels,
+    type_levels,
+)
+from helpers.synth.rna import Landscape
+
+
+def make_truth(landscape: Landscape, design: Design) -> dict[str, pd.DataFrame]:
+    """Everything planted in a cohort apart from its single cells.
+
+    Returns
+    -------
+    Name of the table to table: ``composition`` (mean share of each type in each group),
+    ``subclusters`` (share within its type), ``markers`` (mean UMIs per 10,000 in a type),
+    ``subcluster_markers`` (log2 fold against the type), ``shifts`` (log2 fold of NCR against the
+    other groups) and ``copy_number`` (arms gained and lost). Where the groups do not differ,
+    shares are those of the controls and the last two have no row.
+    """
+    return {
+        "composition": _list_composition(design),
+        "subclusters": _list_subclusters(design),
+        "markers": _list_markers(landscape),
+        "subcluster_markers": _list_subcluster_markers(landscape),
+        "shifts": _list_shifts(design),
+        "copy_number": _list_copy_number(design),
+    }
+
+
+def _list_composition(design: Design) -> pd.DataFrame:
+    shares = _shares(COMPOSITION, design).rename_axis("cell_type").reset_index()
+    return shares.melt("cell_type", var_name="group", value_name="fraction")
+
+
+def _list_subclusters(design: Design) -> pd.DataFrame:
+    tables = [
+        _shares(table, design).rename_axis("subcluster").reset_index().assign(cell_type=parent)
+        for parent, table in SUBCLUSTERS.items()
+    ]
+    keys = ["cell_type", "subcluster"]
+    return pd.concat(tables).melt(keys, var_name="group", value_name="fraction")
+
+
+def _shares(percent: pd.DataFrame, design: Design) -> pd.DataFrame:
+    """Shares of each group as it is drawn; columns sum to 1."""
+    drawn = pd.DataFrame({group: percent[design.drawn_as(group)] for group in GROUPS})
+    return drawn / drawn.sum()
+
+
+def _list_markers(landscape: Landscape) -> pd.DataFrame:
+    rows = []
+    for cell_type in CELL_TYPES:
+        rate = pd.Series(np.exp(landscape.log_rates[cell_type, ""]), landscape.genes["gene"])
+        share = 10_000 * rate / rate.sum()
+        rows += [(cell_type, gene, share[gene]) for gene in type_levels(cell_type)]
+    return pd.DataFrame(rows, columns=["cell_type", "gene", "umis_per_10k"])
+
+
+def _list_subcluster_markers(landscape: Landscape) -> pd.DataFrame:
+    rows = []
+    genes = pd.Index(landscape.genes["gene"])
+    for (cell_type, subcluster), programme in SUBCLUSTER_GENES.items():
+        change = landscape.log_rates[cell_type, subcluster] - landscape.log_rates[cell_type, ""]
+        named = levels(programme) | levels(SUBCLUSTER_SHIFTS.get((cell_type, subcluster), {}))
+        log2fc = pd.Series(change / np.log(2), genes)
+        rows += [(cell_type, subcluster, gene, log2fc[gene]) for gene in named]
+    return pd.DataFrame(rows, columns=["cell_type", "subcluster", "gene", "log2fc"])
+
+
+def _list_shifts(design: Design) -> pd.DataFrame:
+    rows = [
+        (cell_type, process, gene, log2fc)
+        for (cell_type, process), programme in GROUP_SHIFTS.items()
+        for gene, log2fc in levels(programme).items()
+        if design.group_effects
+    ]
+    return pd.DataFrame(rows, columns=["cell_type", "process", "gene", "log2fc"])
+
+
+def _list_copy_number(design: Design) -> pd.DataFrame:
+    rows = [
+        (*place, arm, "gain" if change > 0 else "loss")
+        for place, arms in COPY_NUMBER.items()
+        for arm, change in arms.items()
+        if design.group_effects
+    ]
+    return pd.DataFrame(rows, columns=["sample", "cell_type", "subcluster", "arm", "state"])

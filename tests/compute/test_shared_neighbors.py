@@ -1,0 +1,53 @@
+import numpy as np
+from oracle import read_labelled_matrix, read_tsv
+
+from helpers.compute.embedding import cluster_cells, connect_neighbors, share_neighbors
+
+SEURAT_DIMS, SEURAT_K = 20, 20  # of the stored answer, see its params.json
+
+
+def test_share_neighbors__by_hand():
+    # Five cells on a line; with two neighbours, each is joined to itself and the nearest other:
+    # {0,1} {0,1} {2,3} {2,3} {3,4}. Cells 2 and 4 share cell 3 of three: 1/3.
+    points = np.array([[0.0], [1.0], [10.0], [11.0], [12.5]])
+    shared = share_neighbors(connect_neighbors(points, n_neighbors=2, seed=0)).toarray()
+    expected = np.array(
+        [
+            [1, 1, 0, 0, 0],
+            [1, 1, 0, 0, 0],
+            [0, 0, 1, 1, 1 / 3],
+            [0, 0, 1, 1, 1 / 3],
+            [0, 0, 1 / 3, 1 / 3, 1],
+        ]
+    )
+    np.testing.assert_allclose(shared, expected)
+
+
+def test_share_neighbors__leaves_out_what_shares_less_than_a_fifteenth():
+    points = np.random.default_rng(0).normal(size=(300, 5))
+    shared = share_neighbors(connect_neighbors(points, n_neighbors=15, seed=0))
+    assert shared.data.min() >= 1 / 15
+    assert abs(shared - shared.T).max() == 0
+    np.testing.assert_array_equal(shared.diagonal(), 1.0)
+
+
+def test_share_neighbors__equals_seurat(oracles):
+    folder = oracles / "seurat_basic" / "output"
+    scores = read_tsv(folder / "pca_exact_embeddings.tsv.gz", index_col=0)
+    points = scores.to_numpy()[:, :SEURAT_DIMS]
+    shared = share_neighbors(connect_neighbors(points, n_neighbors=SEURAT_K, seed=0))
+    seurat, _, _ = read_labelled_matrix(folder / "snn")
+    assert abs(shared - seurat).max() < 1e-12
+
+
+def test_cluster_cells__finds_separate_clouds_numbered_by_size_whatever_the_seed():
+    rng = np.random.default_rng(1)
+    sizes, centres = [150, 90, 40], [(0, 0), (30, 0), (0, 30)]
+    truth = np.repeat([0, 1, 2], sizes)
+    clouds = [rng.normal(c, 1.0, (n, 2)) for n, c in zip(sizes, centres, strict=True)]
+    order = rng.permutation(len(truth))
+    points = np.vstack(clouds)[order]
+    graph = connect_neighbors(points, n_neighbors=20, seed=0)
+    for seed in range(3):
+        found = cluster_cells(graph, resolution=0.05, seed=seed)
+        np.testing.assert_array_equal(found, truth[order])
