@@ -5,6 +5,14 @@ from dataclasses import dataclass
 from helpers.schema import Cohort
 
 RNA_OBJECT = "objects/rna.h5ad"
+CNV_OBJECTS = (
+    "objects/cnv.h5ad",
+    "objects/cnv_profiles.h5ad",
+    "objects/cnv_segments.csv",
+    "objects/cnv_sensitivity.csv",
+)
+# Subclusters of HSC/MPP and Pro-B, which panels 6B and 6C show where a stage makes them.
+SUBCLUSTER_TABLES: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,15 @@ CHAPTERS: tuple[Chapter, ...] = (
         "Which cell types are there, and which change in abundance?",
         needs=("rna",),
         objects=(RNA_OBJECT, "objects/cluster_labels.csv"),
+    ),
+    Chapter(
+        "fig6_cnv",
+        "cnv",
+        "Copy number from expression",
+        "Figure 6A–C",
+        "Which cell types, groups and subclusters carry copy-number changes?",
+        needs=("rna",),
+        objects=(RNA_OBJECT, *CNV_OBJECTS, *SUBCLUSTER_TABLES),
     ),
     Chapter(
         "claims",
