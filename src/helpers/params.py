@@ -122,6 +122,8 @@ class CnvParams(Params):
 class CopyNumberParams(CnvParams):
     """Parameters of notebooks/cnv.ipynb."""
 
+    min_cells_subcluster: int = Field(ge=2, description="cells a subcluster needs in a sample")
+
 
 class CohortParams(Params):
     """Parameters of notebooks/cohort.ipynb."""

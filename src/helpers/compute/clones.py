@@ -188,3 +188,51 @@ def _fit_mixture(values: np.ndarray, n_clones: int, rng: np.random.Generator) ->
         means[1:] = (membership[:, 1:].T @ values) / mass[:, None]
     n_free = n_clones * (n_arms + 1)
     return Mixture(means, weights, membership, n_free * np.log(n_cells) - 2 * likelihood)
+
+
+def describe_clones(
+    ratio: np.ndarray,
+    cells: pd.DataFrame,
+    arms: pd.DataFrame,
+    calls: pd.DataFrame,
+    *,
+    min_change: float,
+) -> pd.DataFrame:
+    """What each clone carries of the arms called in its sample.
+
+    Parameters
+    ----------
+    cells
+        ``sample``, ``cell_type``, ``clone``.
+    calls
+        From :func:`helpers.compute.segments.call_arms`.
+    min_change
+        Log2 ratio from which an arm counts as changed in a clone.
+
+    Returns
+    -------
+    ``sample``, ``clone``, ``n_cells``, ``cell_types`` (with their numbers), ``gained``,
+    ``lost`` (arms).
+    """
+    rows = []
+    altered = calls[calls["state"] != NEUTRAL].groupby(SAMPLE)["arm"].unique()
+    for sample, names in altered.items():
+        columns = np.flatnonzero(arms["arm"].isin(names))
+        mine = (cells[SAMPLE] == sample) & ~cells["clone"].isin(["normal", ""])
+        for clone in sorted(cells.loc[mine, "clone"].astype(str).unique()):
+            chosen = (mine & (cells["clone"] == clone)).to_numpy()
+            log2 = np.log2(1 + ratio[np.ix_(chosen, columns)].mean(axis=0))
+            found = arms["arm"].to_numpy()[columns]
+            kinds = cells.loc[chosen, CELL_TYPE].astype(str).value_counts()
+            rows.append(
+                {
+                    SAMPLE: sample,
+                    "clone": clone,
+                    "n_cells": int(chosen.sum()),
+                    "cell_types": ", ".join(f"{kind} ({n})" for kind, n in kinds.items()),
+                    "gained": " ".join(found[log2 >= min_change]),
+                    "lost": " ".join(found[log2 <= -min_change]),
+                }
+            )
+    columns_out = [SAMPLE, "clone", "n_cells", "cell_types", "gained", "lost"]
+    return pd.DataFrame(rows, columns=columns_out)

@@ -97,6 +97,7 @@ def compare_levels(
         _compare(summary, contrast, measure, confidence)
         for contrast in contrasts
         for measure in MEASURES
+        if summary[measure].notna().any()
     ]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=EFFECT_COLUMNS)
 
@@ -148,6 +149,33 @@ def _test(
         values, design, weights.reindex(design.columns, fill_value=0.0), confidence=confidence
     )
     return tested[["effect", "ci_low", "ci_high", "pvalue"]].assign(**numbers, reason=reason)
+
+
+def compare_settings(
+    sensitivity: pd.DataFrame, contrasts: list[Contrast], types: list[str], *, confidence: float
+) -> pd.DataFrame:
+    """Every contrast under other references and windows.
+
+    Parameters
+    ----------
+    sensitivity
+        ``setting``, ``sample``, ``group``, ``cell_type``, ``infercnv_score``, ``cnv_level``
+        (missing where the setting does not touch it), ``n_reference_cells``.
+    types
+        Cell types to keep of the result.
+
+    Returns
+    -------
+    ``setting``, ``n_reference_cells`` and the columns of :func:`compare_levels`.
+    """
+    parts = []
+    for (setting, n_cells), table in sensitivity.groupby(
+        ["setting", "n_reference_cells"], sort=False
+    ):
+        compared = compare_levels(table, contrasts, confidence=confidence)
+        kept = compared[compared[CELL_TYPE].isin(types)]
+        parts.append(kept.assign(setting=setting, n_reference_cells=n_cells))
+    return pd.concat(parts, ignore_index=True)
 
 
 def compare_scores(cells: pd.DataFrame, contrasts: list[Contrast]) -> pd.DataFrame:

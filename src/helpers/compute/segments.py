@@ -8,7 +8,7 @@ from scipy import sparse, stats
 
 from helpers.compute.stats import adjust_pvalues, moderate_variances
 from helpers.errors import NotPossibleError
-from helpers.schema import CELL_TYPE, SAMPLE, UNKNOWN
+from helpers.schema import BARCODE, CELL_TYPE, GROUP, SAMPLE, SUBCLUSTER, UNKNOWN
 
 # Squared coefficient of variation of a gene between cells and donors. Only weights depend on it:
 # genes beyond 1 / GENE_CV2 counts in a cell say no more the more they are expressed.
@@ -192,6 +192,12 @@ class Spread:
         return self.scale[column] * (within + self.between[column])
 
 
+def restore_spread(arms: pd.DataFrame, df: float) -> Spread:
+    """The spread as it was kept: columns ``between`` and ``scale`` of the arms' table."""
+    columns = [arms[name].to_numpy(dtype=float) for name in ("between", "scale")]
+    return Spread(pd.Index(arms["arm"]), *columns, df)
+
+
 def fit_spread(units: pd.DataFrame, arms: pd.DataFrame, *, normal: list[str]) -> Spread:
     """Learn from normal samples, each measured against the others, how far arms lie apart.
 
@@ -299,3 +305,41 @@ def measure_levels(
     mean = table["excess"].sum() / table["weight"].sum()
     level = np.sign(mean) * np.sqrt(mean.abs())
     return pd.DataFrame({"n_cells": table["n_cells"].first(), "cnv_level": level}).reset_index()
+
+
+def measure_subclusters(
+    ratio: np.ndarray,
+    cells: pd.DataFrame,
+    subclusters: pd.DataFrame,
+    arms: pd.DataFrame,
+    spread: Spread,
+    *,
+    normal: list[str],
+    min_cells: int,
+) -> pd.DataFrame:
+    """Copy-number change of every subcluster in every sample.
+
+    Parameters
+    ----------
+    ratio
+        From :func:`measure_arms`.
+    cells
+        ``sample``, ``barcode``, ``group`` and ``cell_type`` of its rows.
+    subclusters
+        ``sample``, ``barcode`` and ``subcluster`` (text) of the cells of one type.
+    normal
+        Samples known to be normal.
+
+    Returns
+    -------
+    ``sample``, ``cell_type``, ``subcluster``, ``n_cells``, ``cnv_level`` (log2), ``group``;
+    subclusters with fewer than ``min_cells`` cells in a sample are left out.
+    """
+    by = (SAMPLE, CELL_TYPE, SUBCLUSTER)
+    named = cells.merge(subclusters, on=[SAMPLE, BARCODE], how="left")
+    has = named[SUBCLUSTER].notna().to_numpy()
+    values = np.where(has[:, None], ratio, np.nan)
+    units = average_arms(values, named, arms, normal=normal, by=by, min_cells=min_cells)
+    levels = measure_levels(units, arms, spread, by=by)
+    levels[GROUP] = levels[SAMPLE].map(cells.drop_duplicates(SAMPLE).set_index(SAMPLE)[GROUP])
+    return levels

@@ -75,7 +75,13 @@ def new_figure(width_mm: float, height_mm: float) -> tuple[Figure, Axes]:
 
 
 def new_grid(
-    width_mm: float, height_mm: float, n_rows: int, n_columns: int, *, share: bool = False
+    width_mm: float,
+    height_mm: float,
+    n_rows: int,
+    n_columns: int,
+    *,
+    share: bool = False,
+    width_ratios: list[float] | None = None,
 ) -> tuple[Figure, list[Axes]]:
     """A grid of axes of the given total size, row by row."""
     mpl.rcParams.update(SETTINGS)
@@ -86,6 +92,7 @@ def new_grid(
         squeeze=False,
         sharex=share,
         sharey=share,
+        width_ratios=width_ratios,
     )
     plt.close(figure)
     return figure, list(axes.ravel())

@@ -11,7 +11,8 @@ CNV_OBJECTS = (
     "objects/cnv_segments.csv",
     "objects/cnv_sensitivity.csv",
 )
-# Subclusters of HSC/MPP and Pro-B, which panels 6B and 6C show where a stage makes them.
+# Subclusters of HSC/MPP and Pro-B, which panels 6B and 6C show. Named here once a stage makes
+# them: "objects/subclusters_hsc_mpp.csv", "objects/subclusters_pro_b.csv".
 SUBCLUSTER_TABLES: tuple[str, ...] = ()
 
 
@@ -29,6 +30,10 @@ class Chapter:
     """Columns of the sample sheet without which there is nothing to show."""
     objects: tuple[str, ...] = ()
     """Results of stages it reads, relative to the results folder."""
+    optional: tuple[str, ...] = ()
+    """Results it reads where there are any; it is shown without them, too."""
+    truth: tuple[str, ...] = ("cells",)
+    """Tables of what was planted that it compares with, in simulated cohorts."""
 
 
 CHAPTERS: tuple[Chapter, ...] = (
@@ -63,7 +68,9 @@ CHAPTERS: tuple[Chapter, ...] = (
         "Figure 6A–C",
         "Which cell types, groups and subclusters carry copy-number changes?",
         needs=("rna",),
-        objects=(RNA_OBJECT, *CNV_OBJECTS, *SUBCLUSTER_TABLES),
+        objects=(RNA_OBJECT, *CNV_OBJECTS),
+        optional=SUBCLUSTER_TABLES,
+        truth=("cells", "copy_number"),
     ),
     Chapter(
         "claims",

@@ -32,6 +32,8 @@ class Job:
     """Project module -> digest."""
     versions: dict[str, str] = field(default_factory=dict)
     threads: int = 1
+    optional: tuple[str, ...] = ()
+    """Inputs it can do without: that they could not be made does not hinder it."""
 
     @property
     def kind(self) -> str:
@@ -56,4 +58,5 @@ def read_job(path: Path) -> Job:
     record = read_json(path)
     record["inputs"] = tuple(record["inputs"])  # type: ignore[arg-type]
     record["outputs"] = tuple(record["outputs"])  # type: ignore[arg-type]
+    record["optional"] = tuple(record["optional"])  # type: ignore[arg-type]
     return Job(**record)  # type: ignore[arg-type]

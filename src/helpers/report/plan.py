@@ -100,12 +100,19 @@ def _chapter_job(
     notebook = NOTEBOOKS / f"{chapter.notebook}.ipynb"
     barcodes = tuple(job.outputs[1] for job in stages if job.kind == "rna_sample")
     data = {"claims": [str(CLAIMS), hash_file(CLAIMS)]}
-    truth = cohort.path.parent / "truth" / "cells.csv"
-    if cohort.file.simulated and truth.is_file():
-        data["truth"] = [str(truth), digests.hash(truth)]
+    for name in chapter.truth if cohort.file.simulated else ():
+        truth = cohort.path.parent / "truth" / f"{name}.csv"
+        if truth.is_file():
+            data[f"truth_{name}"] = [str(truth), digests.hash(truth)]
     return Job(
         name=f"chapter/{chapter.id}",
-        inputs=(*(barcodes if chapter.needs else ()), *chapter.objects, *extra),
+        inputs=(
+            *(barcodes if chapter.needs else ()),
+            *chapter.objects,
+            *chapter.optional,
+            *extra,
+        ),
+        optional=chapter.optional,
         outputs=(f"chapters/{chapter.id}.json",),
         params=params.model_dump(),
         design=_design(cohort),

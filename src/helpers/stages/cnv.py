@@ -17,7 +17,14 @@ from helpers.compute.cnv import (
     place_genes,
     score_variability,
 )
-from helpers.compute.segments import average_arms, call_arms, fit_spread, list_arms, measure_arms
+from helpers.compute.segments import (
+    average_arms,
+    call_arms,
+    fit_spread,
+    list_arms,
+    measure_arms,
+    measure_levels,
+)
 from helpers.errors import NotPossibleError
 from helpers.io.objects import read_object, write_object
 from helpers.io.reference import arm_of_genes, read_genes
@@ -82,7 +89,8 @@ def stage_cnv(
         msg = f"{counts.shape[0] - len(used)} cells have no UMI in genes of known place"
         raise NotPossibleError(msg)
     normal = sorted(cells.loc[is_normal(cells, groups, params), SAMPLE].unique())
-    table, arms = _measure_cells(counts, genes, cells, segments, normal=normal, params=params)
+    table = _measure_cells(counts, genes, cells, segments, normal=normal, params=params)
+    levels = _vary_normals(counts, genes, cells, normal, params=params)
     kept = np.flatnonzero(find_expressed(counts, min_mean=params.min_mean_counts))
     counts, genes = counts[:, kept], genes.iloc[kept].reset_index(drop=True)
     level = fit_baseline(
@@ -93,7 +101,9 @@ def stage_cnv(
     table.obs["is_reference"] = np.isin(np.arange(len(cells)), np.concatenate(reference))
     write_object(ad.AnnData(bins, obs=table.obs.iloc[drawn], var=bin_genes(genes)), profiles)
     write_object(table, result)
-    write_table(_vary_settings(counts, genes, cells, reference, params=params), sensitivity)
+    scores = _vary_settings(counts, genes, cells, reference, params=params)
+    keys = [SAMPLE, CELL_TYPE, "setting"]
+    write_table(scores.merge(levels, on=keys, how="left"), sensitivity)
 
 
 def is_normal(cells: pd.DataFrame, groups: dict[str, str], params: CnvParams) -> np.ndarray:
@@ -150,7 +160,7 @@ def _measure_cells(
     *,
     normal: list[str],
     params: CnvParams,
-) -> tuple[ad.AnnData, pd.DataFrame]:
+) -> ad.AnnData:
     """Arms of every cell with scores and clones; the calls are written."""
     arms = list_arms(genes)
     ratio = measure_arms(
@@ -185,7 +195,7 @@ def _measure_cells(
     var = arms.assign(between=spread.between, scale=spread.scale).set_index("arm")
     table = ad.AnnData(ratio.astype(np.float32), obs=obs, var=var)
     table.uns = {"df": spread.df, "normal": np.array(normal, dtype=object)}
-    return table, arms
+    return table
 
 
 def _profile(
@@ -250,6 +260,36 @@ def pick_cells(cells: pd.DataFrame, *, n_cells: int, seed: int) -> np.ndarray:
     return np.sort(np.concatenate(picked))
 
 
+def _vary_normals(
+    counts: sparse.csr_matrix,
+    genes: pd.DataFrame,
+    cells: pd.DataFrame,
+    normal: list[str],
+    *,
+    params: CnvParams,
+) -> pd.DataFrame:
+    """Levels by sample and type with all normal samples and with each left out."""
+    arms = list_arms(genes)
+    parts = []
+    for left_out in ("", *normal):
+        kept = [sample for sample in normal if sample != left_out]
+        if len(kept) < 2:
+            continue
+        ratio = measure_arms(
+            counts, genes, cells, normal=kept, min_cells=params.min_reference_cells
+        )
+        units = average_arms(ratio, cells, arms, normal=kept, min_cells=params.min_cells)
+        levels = measure_levels(units, arms, fit_spread(units, arms, normal=kept))
+        parts.append(levels.assign(setting=setting_without(left_out)).drop(columns="n_cells"))
+    columns = [SAMPLE, CELL_TYPE, "setting", "cnv_level"]
+    return pd.concat(parts)[columns] if parts else pd.DataFrame(columns=columns)
+
+
+def setting_without(sample: str) -> str:
+    """Name of a setting in the sensitivity strip."""
+    return f"reference without {sample}" if sample else "as shown"
+
+
 def _vary_settings(
     counts: sparse.csr_matrix,
     genes: pd.DataFrame,
@@ -262,12 +302,12 @@ def _vary_settings(
     everything = np.concatenate(reference)
     samples = cells[SAMPLE].to_numpy()
     chosen = pick_cells(cells, n_cells=params.cells_compared, seed=params.seed)
-    settings = [("as shown", reference, params.window)]
+    settings = [(setting_without(""), reference, params.window)]
     settings += [(f"window {n}", reference, n) for n in params.windows_compared]
     for sample in np.unique(samples[everything]):
         left = [rows[samples[rows] != sample] for rows in reference]
         if min(len(rows) for rows in left) > 0:
-            settings.append((f"reference without {sample}", left, params.window))
+            settings.append((setting_without(sample), left, params.window))
     parts = []
     for name, rows, window in settings:
         level = fit_baseline(
