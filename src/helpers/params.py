@@ -95,7 +95,9 @@ class CnvParams(Params):
     )
     min_reference_cells: int = Field(ge=2, description="normal cells needed of a type")
     min_mean_counts: float = Field(ge=0, description="mean UMIs a gene needs in all cells")
-    exclude_loci: bool = Field(description="leave out HLA, immunoglobulin and T-cell-receptor genes")
+    exclude_loci: bool = Field(
+        description="leave out HLA, immunoglobulin and T-cell-receptor genes"
+    )
     window: int = Field(ge=3, description="genes smoothed over, odd")
     clip: float = Field(gt=0, description="log2 ratios are cut here before smoothing")
     denoise: Literal["none", "cut", "logistic"] = Field(description="inferCNV's noise filter")

@@ -134,9 +134,7 @@ def _cell_variance(ratio: np.ndarray, cells: pd.DataFrame, normal: list[str]) ->
     return (centred**2).mean().to_numpy()
 
 
-def choose_mixture(
-    values: np.ndarray, *, max_clones: int, min_cells: int, seed: int
-) -> Mixture:
+def choose_mixture(values: np.ndarray, *, max_clones: int, min_cells: int, seed: int) -> Mixture:
     """The number of clones with the lowest Bayesian information criterion.
 
     Parameters
@@ -162,9 +160,7 @@ def choose_mixture(
         raise DataError(msg)
     order = np.argsort(-best.weights[1:], kind="stable") + 1
     order = np.concatenate([[0], order])
-    return Mixture(
-        best.means[order], best.weights[order], best.membership[:, order], best.bic
-    )
+    return Mixture(best.means[order], best.weights[order], best.membership[:, order], best.bic)
 
 
 def _fit_mixture(values: np.ndarray, n_clones: int, rng: np.random.Generator) -> Mixture:

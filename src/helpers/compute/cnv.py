@@ -16,7 +16,9 @@ LOGISTIC_SLOPE = 20.0  # inferCNV's own
 AUTOSOMES = tuple(f"chr{number}" for number in range(1, 23))
 # Loci that cells of one lineage switch on together, which looks like a gain: HLA, and the
 # segments of immunoglobulins, their surrogate light chains and T-cell receptors.
-VARIABLE_LOCI = r"HLA-.*|IG[HKL](?:[VDJCEMG].*|A\d?)|IGLL\d.*|VPREB\d|TR[ABDG][VDJC].*"
+VARIABLE_LOCI = (
+    r"HLA-.*|IG[HKL](?:[VDJ]\d.*|C\d?|[ADEGM]P?\d?)|IGLL\d.*|VPREB\d|TR[ABDG](?:[VDJ]\d.*|C\d?)"
+)
 VARIABLE_BIOTYPES = r"(?:IG|TR)_[VDJC]_(?:gene|pseudogene)"
 Denoise = Literal["none", "cut", "logistic"]
 
@@ -58,9 +60,7 @@ def place_genes(
     return placed.iloc[order].reset_index(drop=True)
 
 
-def find_expressed(
-    counts: sparse.csr_matrix, *, min_mean: float, min_cells: int = 3
-) -> np.ndarray:
+def find_expressed(counts: sparse.csr_matrix, *, min_mean: float, min_cells: int = 3) -> np.ndarray:
     """Which genes have a mean count of ``min_mean`` and are seen in ``min_cells`` cells."""
     mean = np.asarray(counts.sum(axis=0), dtype=float).ravel() / counts.shape[0]
     return (mean >= min_mean) & (counts.getnnz(axis=0) >= min_cells)

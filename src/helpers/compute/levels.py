@@ -56,7 +56,9 @@ def summarise_samples(
     }
     marked = cells.assign(altered=(cells["p_altered"] > 0.5).where(cells["p_altered"].notna()))
     table = marked.groupby([SAMPLE, CELL_TYPE], observed=True).agg(**numbers).reset_index()
-    table = table.merge(levels[[SAMPLE, CELL_TYPE, "cnv_level"]], on=[SAMPLE, CELL_TYPE], how="left")
+    table = table.merge(
+        levels[[SAMPLE, CELL_TYPE, "cnv_level"]], on=[SAMPLE, CELL_TYPE], how="left"
+    )
     whole = marked.groupby(SAMPLE, observed=True).agg(**numbers).reset_index()
     whole["cnv_level"] = whole[SAMPLE].map(_pool_levels(table))
     both = pd.concat([whole.assign(**{CELL_TYPE: ALL_CELLS}), table], ignore_index=True)

@@ -130,7 +130,11 @@ def rate_copy_number(
     truth = both["altered"].notna()
     tumour = both["p_altered"] > 0.5
     nothing = pd.Series(np.nan, index=both.index)
-    for measure, call in (("cnv_score", nothing), ("p_altered", tumour), ("infercnv_score", nothing)):
+    for measure, call in (
+        ("cnv_score", nothing),
+        ("p_altered", tumour),
+        ("infercnv_score", nothing),
+    ):
         rows.append(_rate("cells", measure, truth, both[measure], call))
     return pd.DataFrame(rows)
 

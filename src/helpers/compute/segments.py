@@ -83,9 +83,15 @@ def measure_arms(
         if kind == UNKNOWN or n_normal < min_cells:
             continue
         expected = sum(n * share for n, share in base) / n_normal
-        weight = member * np.divide(
-            1.0, 1 + GENE_CV2 * depth * expected, out=np.zeros_like(expected), where=expected > 0
-        )[:, None]
+        weight = (
+            member
+            * np.divide(
+                1.0,
+                1 + GENE_CV2 * depth * expected,
+                out=np.zeros_like(expected),
+                where=expected > 0,
+            )[:, None]
+        )
         seen = (counts[rows] @ weight) / totals[rows, None]
         ratio[rows] = seen / (expected @ weight) - 1
     return _subtract_donor(ratio, place, min_cells=min_cells)
@@ -99,7 +105,10 @@ def _normal_shares(
 ) -> dict[tuple[str, str], tuple[int, np.ndarray]]:
     """Cells of each type in each normal sample and the mean share of every gene in them."""
     return {
-        key: (len(rows), (sparse.csr_matrix(1 / totals[rows]) @ counts[rows]).toarray()[0] / len(rows))
+        key: (
+            len(rows),
+            (sparse.csr_matrix(1 / totals[rows]) @ counts[rows]).toarray()[0] / len(rows),
+        )
         for key, rows in place.items()
         if key[0] in normal
     }
@@ -195,7 +204,7 @@ class Spread:
 def restore_spread(arms: pd.DataFrame, df: float) -> Spread:
     """The spread as it was kept: columns ``between`` and ``scale`` of the arms' table."""
     columns = [arms[name].to_numpy(dtype=float) for name in ("between", "scale")]
-    return Spread(pd.Index(arms["arm"]), *columns, df)
+    return Spread(pd.Index(arms["arm"]), columns[0], columns[1], float(df))
 
 
 def fit_spread(units: pd.DataFrame, arms: pd.DataFrame, *, normal: list[str]) -> Spread:
@@ -299,9 +308,7 @@ def measure_levels(
     """
     weight = units["arm"].map(arms.set_index("arm")["n_genes"]).astype(float)
     excess = (units["log2fc"] ** 2 - spread.variance(units)) * weight
-    table = units.assign(excess=excess, weight=weight).groupby(
-        list(by), sort=False, observed=True
-    )
+    table = units.assign(excess=excess, weight=weight).groupby(list(by), sort=False, observed=True)
     mean = table["excess"].sum() / table["weight"].sum()
     level = np.sign(mean) * np.sqrt(mean.abs())
     return pd.DataFrame({"n_cells": table["n_cells"].first(), "cnv_level": level}).reset_index()

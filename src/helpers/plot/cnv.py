@@ -28,7 +28,11 @@ STATE_SIGNS = {"gain": "+", "loss": "–"}
 # Measure -> how it is drawn in the sensitivity strip.
 MEASURE_STYLE = {
     "cnv_level": {"color": OKABE_ITO[0], "marker": "o", "label": "arms (difference of levels)"},
-    "infercnv_score": {"color": OKABE_ITO[1], "marker": "D", "label": "source's score (log2 ratio)"},
+    "infercnv_score": {
+        "color": OKABE_ITO[1],
+        "marker": "D",
+        "label": "source's score (log2 ratio)",
+    },
 }
 
 
@@ -121,7 +125,12 @@ def _mark_arms(ax: Axes, bins: pd.DataFrame) -> None:
 
 
 def plot_levels(
-    summary: pd.DataFrame, *, column: str, order: list[str], groups: list[str], ax: Axes | None = None
+    summary: pd.DataFrame,
+    *,
+    column: str,
+    order: list[str],
+    groups: list[str],
+    ax: Axes | None = None,
 ) -> Axes:
     """Level of copy-number change of every sample, side by side by group, with group means.
 

@@ -163,9 +163,7 @@ def _measure_cells(
 ) -> ad.AnnData:
     """Arms of every cell with scores and clones; the calls are written."""
     arms = list_arms(genes)
-    ratio = measure_arms(
-        counts, genes, cells, normal=normal, min_cells=params.min_reference_cells
-    )
+    ratio = measure_arms(counts, genes, cells, normal=normal, min_cells=params.min_reference_cells)
     units = average_arms(ratio, cells, arms, normal=normal, min_cells=params.min_cells)
     spread = fit_spread(units, arms, normal=normal)
     calls = call_arms(
@@ -176,7 +174,9 @@ def _measure_cells(
         min_change=params.min_change,
         confidence=params.confidence,
     )
-    calls.insert(1, GROUP, calls[SAMPLE].map(cells.drop_duplicates(SAMPLE).set_index(SAMPLE)[GROUP]))
+    calls.insert(
+        1, GROUP, calls[SAMPLE].map(cells.drop_duplicates(SAMPLE).set_index(SAMPLE)[GROUP])
+    )
     write_table(calls, segments)
     obs = cells.assign(
         cnv_score=score_cells(ratio, cells, arms, spread, min_cells=params.min_cells)
@@ -217,9 +217,7 @@ def _profile(
     return np.concatenate(scores), np.concatenate(bins).astype(np.float32)
 
 
-def _ratios(
-    counts: sparse.csr_matrix, level: Baseline, params: CnvParams
-) -> Iterator[np.ndarray]:
+def _ratios(counts: sparse.csr_matrix, level: Baseline, params: CnvParams) -> Iterator[np.ndarray]:
     return measure_ratios(counts, level, denoise=params.denoise, noise_sd=params.noise_sd)
 
 
