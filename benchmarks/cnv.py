@@ -69,6 +69,7 @@ def make_counts(file: Path, n_cells: int, n_genes: int) -> None:
         part.obs["barcode"] = part.obs_names
         parts.append(part)
     adata = ad.concat(parts, index_unique="-", merge="same")
+    adata.obs_names.name = "cell"  # barcode is a column, too
     adata.uns = {
         "groups": json.dumps({"reference": "CK", "responder": "CR", "non_responder": "NCR"})
     }

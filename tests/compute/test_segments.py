@@ -97,7 +97,7 @@ def test_call_arms__p_values_are_even_where_nothing_was_planted():
 
 def test_fit_spread__needs_two_normal_samples_with_a_type_in_common():
     _, arms, _, units, *_ = analyse()
-    with pytest.raises(NotPossibleError, match="two normal samples .* 1 can be measured"):
+    with pytest.raises(NotPossibleError, match=r"two normal samples .* 1 can be measured"):
         fit_spread(units, arms, normal=["h0"])
 
 

@@ -83,8 +83,9 @@ def compare_levels(
 ) -> pd.DataFrame:
     """Every contrast in every type and in all cells, the sample being the unit.
 
-    Linear model of all groups, variances moderated across types; once for the levels of arms,
-    once for the logarithm of the source's score.
+    Linear model of all groups in each type by itself, once for the levels of arms, once for the
+    logarithm of the source's score. Types differ too much in how many cells they have for their
+    variances to be moderated together.
 
     Parameters
     ----------
@@ -111,28 +112,18 @@ def _compare(
     groups = summary.drop_duplicates(SAMPLE).set_index(SAMPLE)[GROUP].reindex(wide.index)
     if measure == "infercnv_score":
         wide = np.log2(wide)
-    rows = []
-    for pattern, types in _by_pattern(wide).items():
-        present = np.array(pattern)
-        rows.append(_test(wide.loc[present, types], groups[present], contrast, confidence))
-    table = pd.concat(rows).reindex(wide.columns).rename_axis(CELL_TYPE).reset_index()
+    parts = [_test(wide[[kind]].dropna(), groups, contrast, confidence) for kind in wide.columns]
+    table = pd.concat(parts).rename_axis(CELL_TYPE).reset_index()
     table["padj"] = adjust_pvalues(table["pvalue"])
     fixed = {"contrast": contrast.name, "measure": measure, "unit": SAMPLE}
-    table = table.assign(**fixed, test=f"moderated t-test, {MEASURES[measure]}")
+    table = table.assign(**fixed, test=f"t-test, {MEASURES[measure]}")
     return table[list(EFFECT_COLUMNS)]
-
-
-def _by_pattern(wide: pd.DataFrame) -> dict[tuple[bool, ...], list[str]]:
-    """Types that were measured in the same samples, which one model can hold."""
-    patterns: dict[tuple[bool, ...], list[str]] = {}
-    for kind in wide.columns:
-        patterns.setdefault(tuple(wide[kind].notna()), []).append(kind)
-    return patterns
 
 
 def _test(
     values: pd.DataFrame, groups: pd.Series, contrast: Contrast, confidence: float
 ) -> pd.DataFrame:
+    groups = groups.reindex(values.index)
     n_reference = int((groups == contrast.reference).sum())
     n_test = int((groups == contrast.test).sum())
     design = pd.get_dummies(groups, dtype=float)
@@ -250,9 +241,10 @@ def measure_lead(
     if n >= 1:
         row["effect"] = float(lead.mean())
     if n >= 2:
-        half = stats.t.ppf(0.5 + confidence / 2, n - 1) * lead.std(ddof=1) / np.sqrt(n)
+        error = lead.std(ddof=1) / np.sqrt(n)
+        half = stats.t.ppf(0.5 + confidence / 2, n - 1) * error
         row |= {"ci_low": lead.mean() - half, "ci_high": lead.mean() + half}
-        row["pvalue"] = float(stats.ttest_1samp(lead, 0.0).pvalue)
+        row["pvalue"] = 2 * float(stats.t.sf(abs(lead.mean()) / error, n - 1)) if error else np.nan
     return row | {"unit": SAMPLE, "n_test": n, "n_reference": 0, "test_group": group}
 
 
