@@ -84,6 +84,24 @@ rule rna_annotate:
         RUN
 
 
+rule cnv:
+    input:
+        "objects/rna.h5ad",
+        spec="jobs/cnv.json",
+    output:
+        "objects/cnv.h5ad",
+        "objects/cnv_profiles.h5ad",
+        "objects/cnv_segments.csv",
+        "objects/cnv_sensitivity.csv",
+    log:
+        "logs/cnv.log",
+    threads: 1
+    resources:
+        mem_mb=4000,
+    shell:
+        RUN
+
+
 rule chapter:
     input:
         lambda w: inputs_of(f"chapter/{w.chapter}"),

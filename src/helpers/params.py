@@ -98,6 +98,47 @@ class CompositionParams(MapParams, AnnotationParams):
     markers_shown: int = Field(ge=1, le=10, description="marker genes a type shows in the dot plot")
 
 
+class CnvParams(Params):
+    """How copy number is estimated from expression."""
+
+    reference_types: list[str] = Field(min_length=1, description="cell types that serve as normal")
+    reference_roles: list[str] = Field(
+        min_length=1, description="roles of the groups whose cells serve as normal"
+    )
+    min_reference_cells: int = Field(ge=2, description="normal cells needed of a type")
+    min_mean_counts: float = Field(ge=0, description="mean UMIs a gene needs in all cells")
+    exclude_loci: bool = Field(
+        description="leave out HLA, immunoglobulin and T-cell-receptor genes"
+    )
+    window: int = Field(ge=3, description="genes smoothed over, odd")
+    clip: float = Field(gt=0, description="log2 ratios are cut here before smoothing")
+    denoise: Literal["none", "cut", "logistic"] = Field(description="inferCNV's noise filter")
+    noise_sd: float = Field(gt=0, description="noise threshold in standard deviations of normals")
+    min_cells: int = Field(ge=2, description="cells of a type a sample needs to be called")
+    min_change: float = Field(ge=0, description="log2 ratio an arm needs to be called")
+    fdr: float = Field(gt=0, lt=1, description="Benjamini-Hochberg threshold")
+    confidence: float = Field(gt=0.5, lt=1, description="coverage of the intervals")
+    max_clones: int = Field(ge=1, le=10, description="clones looked for in a sample")
+    cells_shown: int = Field(ge=10, description="cells drawn in the heat map")
+    windows_compared: list[int] = Field(description="other windows in the sensitivity strip, odd")
+    cells_compared: int = Field(ge=100, description="cells the sensitivity strip is made from")
+    seed: int = Field(ge=0, description="start of the random numbers")
+
+    @model_validator(mode="after")
+    def _windows_are_odd(self) -> "CnvParams":
+        for window in (self.window, *self.windows_compared):
+            if window % 2 == 0:
+                msg = f"a window must be odd to have a gene in its middle, not {window}"
+                raise ValueError(msg)
+        return self
+
+
+class CopyNumberParams(CnvParams):
+    """Parameters of notebooks/cnv.ipynb."""
+
+    min_cells_subcluster: int = Field(ge=2, description="cells a subcluster needs in a sample")
+
+
 class CohortParams(Params):
     """Parameters of notebooks/cohort.ipynb."""
 
@@ -112,6 +153,7 @@ CHAPTER_PARAMS: dict[str, type[Params]] = {
     "cohort": CohortParams,
     "quality": QualityParams,
     "fig1_composition": CompositionParams,
+    "fig6_cnv": CopyNumberParams,
     "claims": ClaimsParams,
 }
 

@@ -16,6 +16,7 @@ BATCH = "batch"
 BARCODE = "barcode"
 CELL_TYPE = "cell_type"
 CLUSTER = "cluster"
+SUBCLUSTER = "subcluster"
 GENE = "gene"
 UNKNOWN = "unknown"
 
@@ -34,6 +35,9 @@ RESULT_COLUMNS: dict[tuple[str, str], tuple[str, ...]] = {
         "pvalue",
         "padj",
     ),
+    ("fig6_cnv", "cells"): (BARCODE, SAMPLE, GROUP, CELL_TYPE, "cnv_score"),
+    ("fig6_cnv", "samples"): (SAMPLE, GROUP, CELL_TYPE, "n_cells", "cnv_level"),
+    ("fig6_cnv", "segments"): (SAMPLE, "chrom", "start", "end", "state"),
 }
 CLAIM_COLUMNS = (
     "id",

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
-from helpers.schema import CELL_TYPE
+from helpers.schema import BARCODE, CELL_TYPE, GROUP, SAMPLE
 
 
 def compare_labels(planted: pd.Series, called: pd.Series) -> pd.DataFrame:
@@ -82,3 +82,75 @@ def _mean_auroc(table: pd.DataFrame, score: str) -> float:
         if part["doublet"].nunique() == 2
     ]
     return float(np.mean(values)) if values else float("nan")
+
+
+def rate_copy_number(
+    planted: pd.DataFrame, arms: pd.DataFrame, cells: pd.DataFrame, segments: pd.DataFrame
+) -> pd.DataFrame:
+    """How well planted gains and losses are found, by arm and by cell.
+
+    Parameters
+    ----------
+    planted
+        ``sample``, ``barcode``, ``cell_type``, ``subcluster`` of every simulated cell.
+    arms
+        ``sample``, ``cell_type``, ``subcluster``, ``arm``, ``state``, one row an alteration.
+    cells
+        ``sample``, ``barcode``, ``group``, ``cnv_score``, ``infercnv_score``, ``p_altered``.
+    segments
+        Calls by ``sample``, ``group``, ``cell_type`` and ``arm``.
+
+    Returns
+    -------
+    ``what``, ``measure``, ``n_planted``, ``n_others``, ``auroc``, ``sensitivity``,
+    ``false_calls`` (share of the others). A cell counts as altered if anything was planted in its
+    subcluster; cells whose type was not measured are left out.
+    """
+    key = [SAMPLE, CELL_TYPE, "arm"]
+    merged = segments.merge(arms.drop_duplicates(key)[[*key, "state"]].rename(
+        columns={"state": "planted"}), on=key, how="left")  # fmt: skip
+    altered = merged["planted"].notna()
+    called = merged["state"] != "neutral"
+    right = merged["state"] == merged["planted"]
+    rows = [
+        _rate("arms", "p-value", altered, -np.log10(merged["pvalue"]), right.where(altered, called))
+    ]
+    for group, part in merged.groupby(GROUP, sort=False):
+        hit = called[part.index]
+        rows.append(
+            _rate(f"arms of {group}", "p-value", altered[part.index],
+                  -np.log10(part["pvalue"]), right[part.index].where(altered[part.index], hit))
+        )  # fmt: skip
+    states = arms[[SAMPLE, CELL_TYPE, "subcluster"]].drop_duplicates().astype(str)
+    marked = planted.astype({"subcluster": str}).merge(
+        states.assign(altered=True), on=[SAMPLE, CELL_TYPE, "subcluster"], how="left"
+    )
+    both = cells.merge(marked[[SAMPLE, BARCODE, "altered"]], on=[SAMPLE, BARCODE])
+    both = both.dropna(subset=["cnv_score", "p_altered"])
+    truth = both["altered"].notna()
+    tumour = both["p_altered"] > 0.5
+    nothing = pd.Series(np.nan, index=both.index)
+    for measure, call in (
+        ("cnv_score", nothing),
+        ("p_altered", tumour),
+        ("infercnv_score", nothing),
+    ):
+        rows.append(_rate("cells", measure, truth, both[measure], call))
+    return pd.DataFrame(rows)
+
+
+def _rate(
+    what: str, measure: str, truth: pd.Series, score: pd.Series, called: pd.Series
+) -> dict[str, object]:
+    """AUROC of a score, and the share called among the planted and among the others."""
+    planted, others = truth, ~truth
+    known = called.notna().all()
+    return {
+        "what": what,
+        "measure": measure,
+        "n_planted": int(planted.sum()),
+        "n_others": int(others.sum()),
+        "auroc": roc_auc_score(truth, score) if planted.any() and others.any() else np.nan,
+        "sensitivity": called[planted].mean() if known and planted.any() else np.nan,
+        "false_calls": called[others].mean() if known and others.any() else np.nan,
+    }

@@ -128,7 +128,7 @@ def plot_cells_by_group(
     figure, axes = new_grid(max(width, 75), 62 * rows, rows, columns, share=True)
     colours = group_colours(groups)
     size = point_size(len(cells))
-    for ax, group in zip(axes, groups, strict=False):
+    for i, (ax, group) in enumerate(zip(axes, groups, strict=False)):
         mine = cells[cells["group"] == group]
         ax.scatter(
             cells["x"], cells["y"], s=size, c=GREY, alpha=0.35, linewidths=0, rasterized=True
@@ -137,7 +137,8 @@ def plot_cells_by_group(
         samples = mine["sample"].nunique()
         ax.set_title(f"{plain(group, longest=36)}\n{len(mine):,} cells, {samples} samples")
         _name_axes(ax, map_name)
-        ax.label_outer()
+        if i % columns:
+            ax.set_ylabel("")
     for ax in axes[len(groups) :]:
         ax.set_visible(False)
     return figure

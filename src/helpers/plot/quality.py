@@ -10,22 +10,25 @@ from helpers.plot.style import (
     GREY,
     OKABE_ITO,
     PAGE_WIDTH_MM,
+    THOUSANDS,
     group_colours,
+    name_columns,
     new_grid,
     own_axes,
     plain,
+    side_legend,
     use_log,
 )
 from helpers.schema import GROUP, SAMPLE
 
 VERDICT_COLOURS = {
-    "kept": "#0072B2",
-    "few_umis": "#F0E442",
-    "many_umis": "#882255",
-    "few_genes": "#999933",
-    "many_genes": "#AA4499",
-    "mitochondrial": "#D55E00",
-    "doublet": "#000000",
+    "kept": OKABE_ITO[0],
+    "few_umis": OKABE_ITO[1],
+    "many_umis": OKABE_ITO[2],
+    "few_genes": OKABE_ITO[4],
+    "many_genes": OKABE_ITO[3],
+    "mitochondrial": OKABE_ITO[5],
+    "doublet": OKABE_ITO[7],
 }
 VERDICT_NAMES = {
     "kept": "kept",
@@ -36,6 +39,11 @@ VERDICT_NAMES = {
     "mitochondrial": "mitochondrial",
     "doublet": "doublet",
 }
+# Binomial weights: a bell over neighbouring bins of a violin.
+SMOOTHING = np.array([1, 6, 15, 20, 15, 6, 1]) / 64
+FEWEST_BINS, MOST_BINS = 30, 400
+MOST_BESIDE = 15  # samples for which three axes fit side by side
+
 MEASURES = {
     "n_umis": ("UMIs per cell", True),
     "n_genes": ("genes per cell", True),
@@ -59,8 +67,9 @@ def plot_measures(
         Lowest and highest value kept of each measure, None where there is none.
     """
     samples = barcodes.drop_duplicates(SAMPLE).set_index(SAMPLE)[GROUP]
-    turn = 90 if len(samples) > 4 else 0
-    figure, axes = new_grid(PAGE_WIDTH_MM, 62, 1, 3)
+    stacked = len(samples) > MOST_BESIDE
+    shape = (3, 1) if stacked else (1, 3)
+    figure, axes = new_grid(PAGE_WIDTH_MM, 3 * 48 if stacked else 62, *shape)
     colours = group_colours(groups)
     for ax, (measure, (name, logarithmic)) in zip(axes, MEASURES.items(), strict=True):
         for i, (sample, group) in enumerate(samples.items()):
@@ -72,28 +81,42 @@ def plot_measures(
         for limit in limits[measure]:
             if limit is not None:
                 ax.axhline(limit, color=DARK, linewidth=0.7, linestyle=(0, (4, 2)))
-        ax.set_xticks(range(len(samples)), [plain(s) for s in samples.index], rotation=turn)
+        name_columns(ax, list(samples.index), width_mm=140 if stacked else 38)
+        ax.set_xlim(-0.7, len(samples) - 0.3)
         ax.set_xlabel(SAMPLE)
         ax.set_ylabel(name)
         if barcodes[measure].isna().all():
             ax.text(0.5, 0.5, "not measured:\nno MT- genes", ha="center", transform=ax.transAxes)
-    handles = [axes[0].scatter([], [], color=colours[g], s=14, label=plain(g)) for g in groups]
-    axes[2].legend(handles=handles, title=GROUP, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    last = axes[0] if stacked else axes[2]
+    handles = [
+        last.scatter([], [], color=colours[g], s=14, label=plain(g, longest=24)) for g in groups
+    ]
+    side_legend(last, title=GROUP, handles=handles, top=True)
     return figure
 
 
 def _draw_violin(ax: Axes, values: np.ndarray, at: int, colour: str, *, logarithmic: bool) -> None:
     """A violin of the values, on the log scale where the axis is; a line at the median."""
     shown = np.log10(np.maximum(values, 1)) if logarithmic else values
-    edges = np.linspace(shown.min(), shown.max() + 1e-9, 41)
+    edges = _violin_edges(shown)
     height, _ = np.histogram(shown, edges)
-    smooth = np.convolve(height, [0.25, 0.5, 0.25], mode="same")
+    smooth = np.convolve(height, SMOOTHING, mode="same")
     middle = (edges[1:] + edges[:-1]) / 2
     y = 10**middle if logarithmic else middle
     half = 0.42 * smooth / smooth.max()
-    ax.fill_betweenx(y, at - half, at + half, color=colour, linewidth=0)
+    # A line around it keeps tails of a few cells visible.
+    ax.fill_betweenx(y, at - half, at + half, color=colour, linewidth=0.4)
     median = np.median(values)
     ax.plot([at - 0.25, at + 0.25], [median, median], color="white", linewidth=1.1)
+
+
+def _violin_edges(shown: np.ndarray) -> np.ndarray:
+    """Bins narrow enough for the middle half of the values, and room for smoothing at the ends."""
+    quartiles = np.percentile(shown, [25, 75])
+    span = float(np.ptp(shown)) or 1.0
+    width = np.clip((quartiles[1] - quartiles[0]) / 6, span / MOST_BINS, span / FEWEST_BINS)
+    margin = len(SMOOTHING) // 2 * width
+    return np.arange(shown.min() - margin, shown.max() + margin + 2 * width, width)
 
 
 def plot_verdicts(barcodes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
@@ -101,7 +124,8 @@ def plot_verdicts(barcodes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     counts = pd.crosstab(barcodes[SAMPLE], barcodes["verdict"])
     counts = counts.reindex(index=list(dict.fromkeys(barcodes[SAMPLE])))
     shown = [name for name in VERDICT_COLOURS if name in counts]
-    ax = own_axes(ax, 120, 30 + 4.5 * len(counts))
+    row = 4.5 if len(counts) <= 30 else 3.0
+    ax = own_axes(ax, 120, 30 + row * len(counts))
     left = np.zeros(len(counts))
     for verdict in shown:
         width = counts[verdict].to_numpy()
@@ -118,8 +142,9 @@ def plot_verdicts(barcodes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.set_yticks(range(len(counts)), [plain(s) for s in counts.index])
     ax.invert_yaxis()
     ax.set_ylabel(SAMPLE)
+    ax.xaxis.set_major_formatter(THOUSANDS)
     ax.set_xlabel("barcodes called by Cell Ranger")
-    ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), title="verdict")
+    side_legend(ax, title="verdict")
     return ax
 
 
@@ -144,7 +169,7 @@ def plot_scatter(barcodes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     use_log(ax.yaxis)
     ax.set_xlabel("UMIs per barcode")
     ax.set_ylabel("genes per barcode")
-    ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), title="verdict (barcodes)")
+    side_legend(ax, title="verdict (barcodes)")
     return ax
 
 
@@ -155,16 +180,17 @@ def plot_doublets(barcodes: pd.DataFrame, *, cut: float) -> Figure:
     names = {"scrublet": "Scrublet score", "doubletfinder": "DoubletFinder score (pANN)"}
     for ax, (method, name) in zip(axes, names.items(), strict=False):
         score, called = scored[f"{method}_score"], scored[method].astype(bool)
-        bins = np.linspace(0, max(float(score.max()), cut) + 1e-9, 41)
+        bins = np.linspace(0, max([cut, *score]) + 1e-9, 41)
         for part, colour, label in (
             (score[~called], GREY, "singlet"),
             (score[called], DARK, "doublet"),
         ):
             ax.hist(part, bins=bins, color=colour, label=f"{label} ({len(part):,})")
         ax.axvline(cut, color=OKABE_ITO[5], linestyle=(0, (4, 2)), label=f"cut {cut:g}")
+        ax.yaxis.set_major_formatter(THOUSANDS)
         ax.set_xlabel(name)
         ax.set_ylabel("cells")
-        ax.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=1)
+        ax.legend(loc="lower left", bbox_to_anchor=(0, 1.0), borderaxespad=0.3)
     both = scored["scrublet"].astype(int) + scored["doubletfinder"].astype(int)
     styles = ((0, GREY, "neither"), (1, OKABE_ITO[1], "one method"), (2, DARK, "both"))
     for n, colour, label in styles:
@@ -180,5 +206,8 @@ def plot_doublets(barcodes: pd.DataFrame, *, cut: float) -> Figure:
         axes[2].scatter([], [], s=14, color=colour, label=f"{label} ({len(mine):,})")
     axes[2].set_xlabel(names["scrublet"])
     axes[2].set_ylabel(names["doubletfinder"])
-    axes[2].legend(title="called by", loc="lower left", bbox_to_anchor=(0, 1.0))
+    axes[2].legend(title="called by", alignment="left", loc="lower left", bbox_to_anchor=(0, 1.0))
+    if scored.empty:
+        for ax in axes:
+            ax.text(0.5, 0.5, "no sample searched", ha="center", transform=ax.transAxes)
     return figure

@@ -50,6 +50,7 @@ GREY = "#BBBBBB"
 DARK = "#333333"
 SEQUENTIAL = "viridis"
 DIVERGING = "RdBu_r"
+THOUSANDS = FuncFormatter(lambda value, _: f"{value:,g}")  # 1,000 instead of powers
 
 TEXT_PT, SMALL_PT, SMALLEST_PT = 7.0, 6.5, 4.0
 LETTER_MM = 0.6 * SMALL_PT * PT_MM  # mean width of a small letter
@@ -188,7 +189,7 @@ def name_columns(ax: Axes, names: Sequence[str], *, width_mm: float) -> None:
 def use_log(axis: Axis) -> None:
     """A logarithmic axis whose ticks read 100, 1,000, 10,000 instead of powers."""
     axis.axes.set(**{f"{axis.axis_name}scale": "log"})
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axis.set_major_formatter(THOUSANDS)
     axis.set_minor_formatter(NullFormatter())
 
 

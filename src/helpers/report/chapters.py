@@ -5,6 +5,15 @@ from dataclasses import dataclass
 from helpers.schema import Cohort
 
 RNA_OBJECT = "objects/rna.h5ad"
+CNV_OBJECTS = (
+    "objects/cnv.h5ad",
+    "objects/cnv_profiles.h5ad",
+    "objects/cnv_segments.csv",
+    "objects/cnv_sensitivity.csv",
+)
+# Subclusters of HSC/MPP and Pro-B, which panels 6B and 6C show. Named here once a stage makes
+# them: "objects/subclusters_hsc_mpp.csv", "objects/subclusters_pro_b.csv".
+SUBCLUSTER_TABLES: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -21,6 +30,10 @@ class Chapter:
     """Columns of the sample sheet without which there is nothing to show."""
     objects: tuple[str, ...] = ()
     """Results of stages it reads, relative to the results folder."""
+    optional: tuple[str, ...] = ()
+    """Results it reads where there are any; it is shown without them, too."""
+    truth: tuple[str, ...] = ("cells",)
+    """Tables of what was planted that it compares with, in simulated cohorts."""
 
 
 CHAPTERS: tuple[Chapter, ...] = (
@@ -47,6 +60,17 @@ CHAPTERS: tuple[Chapter, ...] = (
         "Which cell types are there, and which change in abundance?",
         needs=("rna",),
         objects=(RNA_OBJECT, "objects/cluster_labels.csv"),
+    ),
+    Chapter(
+        "fig6_cnv",
+        "cnv",
+        "Copy number from expression",
+        "Figure 6A–C",
+        "Which cell types, groups and subclusters carry copy-number changes?",
+        needs=("rna",),
+        objects=(RNA_OBJECT, *CNV_OBJECTS),
+        optional=SUBCLUSTER_TABLES,
+        truth=("cells", "copy_number"),
     ),
     Chapter(
         "claims",

@@ -10,6 +10,7 @@ STAGES: dict[str, tuple[str, str]] = {
     "rna_sample": ("helpers.stages.rna", "run_rna_sample"),
     "rna_integrate": ("helpers.stages.rna", "run_rna_integrate"),
     "rna_annotate": ("helpers.stages.rna", "run_rna_annotate"),
+    "cnv": ("helpers.stages.cnv", "run_cnv"),
 }
 
 
@@ -31,6 +32,8 @@ class Job:
     """Project module -> digest."""
     versions: dict[str, str] = field(default_factory=dict)
     threads: int = 1
+    optional: tuple[str, ...] = ()
+    """Inputs it can do without: that they could not be made does not hinder it."""
 
     @property
     def kind(self) -> str:
@@ -55,4 +58,5 @@ def read_job(path: Path) -> Job:
     record = read_json(path)
     record["inputs"] = tuple(record["inputs"])  # type: ignore[arg-type]
     record["outputs"] = tuple(record["outputs"])  # type: ignore[arg-type]
+    record["optional"] = tuple(record["optional"])  # type: ignore[arg-type]
     return Job(**record)  # type: ignore[arg-type]

@@ -88,11 +88,22 @@ class Page:
         text = [SAMPLE, GROUP]
         return merged.astype(dict.fromkeys(text, str))
 
-    def truth(self) -> pd.DataFrame | None:
-        """What was planted in each cell of a simulated cohort, if it was written."""
-        if "truth" not in self.job.data:
+    def optional_table(self, name: str, columns: tuple[str, ...]) -> pd.DataFrame:
+        """A table of a stage the chapter can do without; no row where it was not made.
+
+        Text columns only: names of subclusters such as ``0`` stay text.
+        """
+        path = self.results / name
+        if name not in self.job.optional or not path.exists() or not _is_table(path, columns):
+            return pd.DataFrame(columns=list(columns), dtype=str)
+        return pd.read_csv(path, usecols=list(columns), dtype=str, keep_default_na=False)
+
+    def truth(self, table: str = "cells") -> pd.DataFrame | None:
+        """What was planted in a simulated cohort, cell by cell or otherwise, if it was written."""
+        role = f"truth_{table}"
+        if role not in self.job.data:
             return None
-        return pd.read_csv(self.job.data["truth"][0], keep_default_na=False)
+        return pd.read_csv(self.job.data[role][0], keep_default_na=False)
 
     # What the chapter shows
 
@@ -253,6 +264,12 @@ def read_all_claims(page: Page) -> list[Claim]:
         msg = f"{path}: the claim {twice!r} stands twice"
         raise DataError(msg)
     return claims
+
+
+def _is_table(path: Path, columns: tuple[str, ...]) -> bool:
+    """Whether a file starts with these columns; in place of a result may stand a reason."""
+    with path.open(encoding="utf-8") as text:
+        return set(columns) <= set(text.readline().strip().split(","))
 
 
 def _without(options: Mapping[str, object], name: str) -> dict[str, object]:

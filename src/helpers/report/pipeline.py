@@ -5,13 +5,15 @@ from typing import TypedDict
 from helpers.io.digest import DigestCache, hash_file
 from helpers.params import (
     AnnotationParams,
+    CnvParams,
     MapParams,
     Params,
     SampleRnaParams,
     marker_file,
     subset,
 )
-from helpers.report.chapters import RNA_OBJECT
+from helpers.project import REFERENCE
+from helpers.report.chapters import CNV_OBJECTS, RNA_OBJECT
 from helpers.report.jobs import STAGES, Job
 from helpers.report.modules import trace_code
 from helpers.schema import Cohort, Sample
@@ -78,3 +80,17 @@ def rna_jobs(cohort: Cohort, params: dict[str, Params], digests: DigestCache) ->
         **code_of(STAGES["rna_annotate"]),
     )
     return [*jobs, integrate, annotate]
+
+
+def cnv_job(cohort: Cohort, params: dict[str, Params]) -> Job:
+    """Copy number of all annotated cells."""
+    tables = {name: REFERENCE / name for name in ("genes_grch38.tsv.gz", "arms_grch38.tsv")}
+    return Job(
+        name="cnv",
+        inputs=(RNA_OBJECT,),
+        outputs=CNV_OBJECTS,
+        params=subset(params["fig6_cnv"], CnvParams),
+        design={"groups": cohort.file.groups},
+        data={name: [str(path), hash_file(path)] for name, path in tables.items()},
+        **code_of(STAGES["cnv"]),
+    )

@@ -8,10 +8,10 @@ from helpers.io.digest import DigestCache, hash_file
 from helpers.io.tables import dump_json, read_json, write_json_if_changed
 from helpers.params import Params, load_params
 from helpers.project import BOOK, NOTEBOOKS, PARAMS
-from helpers.report.chapters import CHAPTERS, Chapter, skip_reason
+from helpers.report.chapters import CHAPTERS, CNV_OBJECTS, Chapter, skip_reason
 from helpers.report.jobs import Job
 from helpers.report.modules import notebook_digest, notebook_imports
-from helpers.report.pipeline import code_of, rna_jobs, sample_row
+from helpers.report.pipeline import cnv_job, code_of, rna_jobs, sample_row
 from helpers.schema import Cohort
 
 BOOK_PAGE = "book/html/index.html"
@@ -52,6 +52,8 @@ def make_plan(cohort: Cohort, folder: Path) -> Plan:
     jobs: list[Job] = []
     if any(chapter.needs == ("rna",) for chapter in running):
         jobs += rna_jobs(cohort, params, digests)
+    if any(set(CNV_OBJECTS) & set(chapter.objects) for chapter in running):
+        jobs.append(cnv_job(cohort, params))
     chapters = [
         _chapter_job(chapter, cohort, params[chapter.id], jobs, digests)
         for chapter in running
@@ -98,12 +100,19 @@ def _chapter_job(
     notebook = NOTEBOOKS / f"{chapter.notebook}.ipynb"
     barcodes = tuple(job.outputs[1] for job in stages if job.kind == "rna_sample")
     data = {"claims": [str(CLAIMS), hash_file(CLAIMS)]}
-    truth = cohort.path.parent / "truth" / "cells.csv"
-    if cohort.file.simulated and truth.is_file():
-        data["truth"] = [str(truth), digests.hash(truth)]
+    for name in chapter.truth if cohort.file.simulated else ():
+        truth = cohort.path.parent / "truth" / f"{name}.csv"
+        if truth.is_file():
+            data[f"truth_{name}"] = [str(truth), digests.hash(truth)]
     return Job(
         name=f"chapter/{chapter.id}",
-        inputs=(*(barcodes if chapter.needs else ()), *chapter.objects, *extra),
+        inputs=(
+            *(barcodes if chapter.needs else ()),
+            *chapter.objects,
+            *chapter.optional,
+            *extra,
+        ),
+        optional=chapter.optional,
         outputs=(f"chapters/{chapter.id}.json",),
         params=params.model_dump(),
         design=_design(cohort),

@@ -92,6 +92,8 @@ def _hindrance(job: Job, folder: Path) -> str:
     """Why an earlier job could not be done, if one of the inputs says so."""
     for name in job.inputs:
         path = folder / name
+        if name in job.optional:
+            continue
         if path.suffix != ".json" and path.is_file() and path.stat().st_size < 10_000:
             start = path.read_bytes()
             if start.startswith(b'{\n "' + NOT_POSSIBLE.encode()):
