@@ -119,6 +119,23 @@ def test_measure_levels__are_those_planted():
     assert abs(others.mean()) < 0.02
 
 
+def test_measure_levels__are_missing_where_no_arm_was_measured_and_weigh_only_those_that_were():
+    _, arms, _, units, spread, _ = analyse()
+    whole = measure_levels(units, arms, spread).set_index(["sample", "cell_type"])["cnv_level"]
+    first, last = arms["arm"].iloc[0], arms["arm"].iloc[-1]
+    lost = (units["sample"] == "t0") & (units["cell_type"] == "P")
+    none = units.assign(log2fc=units["log2fc"].mask(lost))
+    levels = measure_levels(none, arms, spread).set_index(["sample", "cell_type"])["cnv_level"]
+    assert np.isnan(levels["t0", "P"])
+    assert levels["t1", "P"] == whole["t1", "P"]
+    some = lost & units["arm"].isin([first, last])
+    partial = measure_levels(units.assign(log2fc=units["log2fc"].mask(some)), arms, spread)
+    dropped = measure_levels(units[~some], arms, spread)
+    pd.testing.assert_frame_equal(
+        partial.drop(columns="n_cells"), dropped.drop(columns="n_cells"), check_like=True
+    )
+
+
 def test_measure_subclusters__tell_altered_cells_from_others():
     small, arms, ratio, _, spread, _ = analyse()
     mine = small.cells["cell_type"] == "P"

@@ -304,12 +304,14 @@ def measure_levels(
 
     Returns
     -------
-    The columns of ``by``, ``n_cells``, ``cnv_level`` (log2).
+    The columns of ``by``, ``n_cells``, ``cnv_level`` (log2; missing where no arm was measured).
     """
     weight = units["arm"].map(arms.set_index("arm")["n_genes"]).astype(float)
     excess = (units["log2fc"] ** 2 - spread.variance(units)) * weight
-    table = units.assign(excess=excess, weight=weight).groupby(list(by), sort=False, observed=True)
-    mean = table["excess"].sum() / table["weight"].sum()
+    # An arm that could not be measured has no weight; a unit without any has no level.
+    measured = units.assign(excess=excess, weight=weight.where(excess.notna()))
+    table = measured.groupby(list(by), sort=False, observed=True)
+    mean = table["excess"].sum(min_count=1) / table["weight"].sum(min_count=1)
     level = np.sign(mean) * np.sqrt(mean.abs())
     return pd.DataFrame({"n_cells": table["n_cells"].first(), "cnv_level": level}).reset_index()
 
