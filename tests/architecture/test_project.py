@@ -22,7 +22,7 @@ LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
 LARGE = 1_000_000
 # Modules without a test module of their own, and what tests them instead.
 TESTED_ELSEWHERE = {
-    "io/atomic.py": "tests/io, and every build",
+    "compute/clones.py": "tests/compute/test_segments.py, with the arms it needs",
     "stages/task.py": "a record without behaviour",
 }
 

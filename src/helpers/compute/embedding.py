@@ -5,7 +5,6 @@ import numpy as np
 import pandas as pd
 import scanpy as sc
 from scipy import sparse
-from sklearn.neighbors import KNeighborsTransformer
 
 LEAST_SHARED = 1 / 15  # Seurat's prune.SNN
 
@@ -27,11 +26,11 @@ def connect_neighbors(points: np.ndarray, *, n_neighbors: int, seed: int) -> ad.
     adata = ad.AnnData(obs=pd.DataFrame(index=pd.RangeIndex(len(points)).astype(str)))
     adata.obsm["X_pca"] = np.asarray(points, dtype=np.float32)
     nearest = min(n_neighbors, len(points))
-    # Brute force is exact and, up to some 100,000 cells, faster than building an index.
-    # scikit-learn does not count the cell itself, scanpy does.
-    search = KNeighborsTransformer(n_neighbors=nearest - 1, algorithm="brute")
+    # Scikit-learn searches by brute force: exact and, up to some 100,000 cells, faster than an
+    # index. Asked for by name, since only then scanpy sets a cell's distance to itself to 0;
+    # else its rounding error passes for the nearest neighbour and spoils the weights.
     sc.pp.neighbors(
-        adata, n_neighbors=nearest, use_rep="X_pca", transformer=search, random_state=seed
+        adata, n_neighbors=nearest, use_rep="X_pca", transformer="sklearn", random_state=seed
     )
     return adata
 
@@ -49,12 +48,8 @@ def share_neighbors(graph: ad.AnnData) -> sparse.csr_matrix:
     Jaccard index of the neighbourhoods of every two cells, each cell a neighbour of itself,
     shape (n_cells, n_cells), symmetric; below 1/15 it is 0, as in Seurat's FindNeighbors.
     """
-    distances = graph.obsp["distances"].tocsr()
-    near = sparse.csr_matrix(
-        (np.ones(distances.nnz), distances.indices, distances.indptr), shape=distances.shape
-    )
-    near.setdiag(1)
-    near = near.tocsr()
+    near = (graph.obsp["distances"] > 0) + sparse.eye_array(graph.n_obs, dtype=bool)
+    near = sparse.csr_matrix(near, dtype=np.float64)
     size = np.diff(near.indptr)
     shared = (near @ near.T).tocoo()
     index = shared.data / (size[shared.row] + size[shared.col] - shared.data)

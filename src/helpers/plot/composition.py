@@ -7,13 +7,13 @@ from matplotlib.figure import Figure
 
 from helpers.plot.style import (
     DARK,
+    LONGEST_TURNED,
     OKABE_ITO,
     PAGE_WIDTH_MM,
-    PT_MM,
+    fit_names,
     group_colours,
     name_columns,
     new_grid,
-    own_axes,
     plain,
     side_legend,
     type_colours,
@@ -22,6 +22,9 @@ from helpers.plot.style import (
 from helpers.schema import CELL_TYPE, GROUP, SAMPLE
 
 MARKERS = "osD^vPX*"  # of the groups, so that colour is not the only sign
+MOST_COLUMNS = 60  # of points that fit on one line
+MOST_BESIDE = 25  # samples whose bars fit beside those of the groups
+LEGEND_COLUMNS = 4
 
 UNIT_STYLE = {
     "sample": {"color": OKABE_ITO[0], "marker": "o", "label": "by sample, moderated t-test"},
@@ -43,20 +46,39 @@ def plot_stacked(proportions: pd.DataFrame, *, groups: list[str]) -> Figure:
     group_of = proportions.drop_duplicates(SAMPLE).set_index(SAMPLE)[GROUP].reindex(wide.index)
     means = wide.groupby(group_of).mean().reindex([g for g in groups if g in set(group_of)])
     ordered = wide.loc[[s for g in groups for s in wide.index[group_of == g]]]
-    shares = np.array([len(means) + 1.5, len(ordered)])
+    many = len(ordered) > MOST_BESIDE
+    figure, axes, room = _stacked_grid(list(ordered.index), len(means), len(types), many=many)
+    for ax, table, name, width in zip(
+        axes, (means, ordered), ("group (mean of samples)", SAMPLE), room, strict=True
+    ):
+        _stack(ax, table, width)
+        ax.set_xlabel(name)
+        ax.set_ylabel("share of cells" if many or ax is axes[0] else "")
+    handles = axes[1].get_legend_handles_labels()[0][::-1]
+    if many:
+        figure.legend(handles=handles, loc="outside lower center", ncols=LEGEND_COLUMNS)
+    else:
+        side_legend(axes[1], handles=handles)
+    return figure
+
+
+def _stacked_grid(
+    samples: list[str], n_groups: int, n_types: int, *, many: bool
+) -> tuple[Figure, list[Axes], list[float]]:
+    """Axes of groups and of samples with their widths: side by side, or many on two lines."""
+    if many:
+        below = fit_names(samples, width_mm=PAGE_WIDTH_MM - 20).height_mm
+        height = 120 + below + 4.0 * -(-n_types // LEGEND_COLUMNS)
+        figure, axes = new_grid(PAGE_WIDTH_MM, height, 2, 1)
+        return figure, axes, [PAGE_WIDTH_MM - 20] * 2
+    shares = np.array([n_groups + 1.5, len(samples)])
     widths = np.clip(shares / shares.sum(), 0.2, 0.8)
-    height = 75 + 3.0 * max(0, len(types) - 14)
+    room = (PAGE_WIDTH_MM - 70) * widths
+    below = fit_names(samples, width_mm=room[1]).height_mm
+    height = max(65 + below, 35 + 4.0 * n_types)
     figure, axes = new_grid(PAGE_WIDTH_MM, height, 1, 2, widths=list(widths))
     figure.get_layout_engine().set(w_pad=0.05)
-    room = PAGE_WIDTH_MM - 70
-    for ax, table, name, width in zip(
-        axes, (means, ordered), ("group (mean of samples)", SAMPLE), widths, strict=True
-    ):
-        _stack(ax, table, room * width)
-        ax.set_xlabel(name)
-    axes[0].set_ylabel("share of cells")
-    side_legend(axes[1], handles=axes[1].get_legend_handles_labels()[0][::-1])
-    return figure
+    return figure, axes, list(room)
 
 
 def _stack(ax: Axes, table: pd.DataFrame, width_mm: float) -> None:
@@ -81,48 +103,59 @@ def _stack(ax: Axes, table: pd.DataFrame, width_mm: float) -> None:
     ax.set_xlim(-0.6, len(table) - 0.4)
 
 
-def plot_samples(proportions: pd.DataFrame, *, groups: list[str], ax: Axes | None = None) -> Axes:
-    """Every sample's share of every type, side by side by group, with group means."""
+def plot_samples(proportions: pd.DataFrame, *, groups: list[str]) -> Figure:
+    """Every sample's share of every type, side by side by group, with group means.
+
+    Parameters
+    ----------
+    proportions
+        ``sample``, ``group``, ``cell_type``, ``fraction``, one row a sample and type; many types
+        are drawn on several lines.
+    """
     types = list(dict.fromkeys(proportions[CELL_TYPE]))
-    ax = own_axes(ax, PAGE_WIDTH_MM, 65)
+    n_lines = -(-len(types) * len(groups) // MOST_COLUMNS)
+    per_line = -(-len(types) // n_lines)
+    figure, axes = new_grid(PAGE_WIDTH_MM, 65 * n_lines, n_lines, 1)
+    for line, ax in enumerate(axes):
+        shown = types[line * per_line : (line + 1) * per_line]
+        mine = proportions[proportions[CELL_TYPE].isin(shown)]
+        _draw_samples(ax, mine, shown, groups, n_columns=per_line)
+    axes[-1].set_xlabel("cell type")
+    side_legend(axes[0], title="group (samples)", top=True)
+    return figure
+
+
+def _draw_samples(
+    ax: Axes, proportions: pd.DataFrame, types: list[str], groups: list[str], *, n_columns: int
+) -> None:
     colours = group_colours(groups)
-    markers = dict(zip(groups, MARKERS * len(groups), strict=False))
     step = 0.8 / len(groups)
-    area = np.clip((PAGE_WIDTH_MM - 40) / len(types) * step / PT_MM * 0.8, 1.5, 3.6) ** 2
+    half = min(step / 2.6, 0.2)
     position = {kind: i for i, kind in enumerate(types)}
     for k, group in enumerate(groups):
         mine = proportions[(proportions[GROUP] == group) & proportions["fraction"].notna()]
         offset = (k - (len(groups) - 1) / 2) * step
-        x = mine[CELL_TYPE].map(position) + offset
         ax.scatter(
-            x,
+            mine[CELL_TYPE].map(position) + offset,
             100 * mine["fraction"],
-            s=area,
+            s=11,
             color=colours[group],
-            marker=markers[group],
+            marker=MARKERS[k % len(MARKERS)],
             edgecolors="white",
             linewidths=0.3,
             clip_on=False,
             zorder=3,
-            label=f"{plain(group, longest=24)} ({mine[SAMPLE].nunique()})",
+            label=f"{plain(group, longest=LONGEST_TURNED)} ({mine[SAMPLE].nunique()})",
         )
         mean = mine.groupby(CELL_TYPE)["fraction"].mean().reindex(types)
-        ax.hlines(
-            100 * mean,
-            np.arange(len(types)) + offset - step / 2.6,
-            np.arange(len(types)) + offset + step / 2.6,
-            color=colours[group],
-        )
-    steep = {"rotation": 90} if len(types) > 25 else {"rotation": 35, "ha": "right"}
-    ax.set_xticks(range(len(types)), [plain(kind) for kind in types], **steep)
+        x = np.arange(len(types)) + offset
+        ax.hlines(100 * mean, x - half, x + half, color=colours[group])
+    ax.set_xticks(range(len(types)), [plain(kind) for kind in types], rotation=35, ha="right")
     for edge in range(1, len(types)):
         ax.axvline(edge - 0.5, color="#EEEEEE", linewidth=0.5, zorder=0)
-    ax.set_xlim(-0.6, len(types) - 0.4)
+    ax.set_xlim(-0.6, n_columns - 0.4)
     ax.set_ylim(bottom=0)
-    ax.set_xlabel("cell type")
     ax.set_ylabel("cells of the sample (%)")
-    side_legend(ax, title="group (samples)", top=True)
-    return ax
 
 
 def plot_effects(contrasts: pd.DataFrame, *, fdr: float) -> Figure:

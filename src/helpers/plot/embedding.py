@@ -8,7 +8,10 @@ from matplotlib.figure import Figure
 
 from helpers.plot.style import (
     GREY,
+    LETTER_MM,
+    LINE_MM,
     PAGE_WIDTH_MM,
+    SMALL_PT,
     group_colours,
     hide_ticks,
     new_grid,
@@ -19,8 +22,9 @@ from helpers.plot.style import (
 )
 
 MAX_POINT_PT2 = 6.0
-# Size of a label's letters as a share of the map, at the size maps are drawn here.
-LETTER_WIDTH, LINE_HEIGHT = 0.0165, 0.042
+WIDTH_MM, HEIGHT_MM = 130.0, 95.0
+BESIDE_MM = 18.0  # of which axis names, margins and the dots of the legend take this much
+MOST_NAMED = 15  # categories whose names fit on the map; more are numbered
 
 
 def point_size(n_cells: int) -> float:
@@ -42,8 +46,10 @@ def plot_cells(
         their numbers, in the legend.
     """
     names = sorted(cells[colour_by].unique(), key=str.casefold)
-    ax = own_axes(ax, 130, max(95, 16 + 4.0 * len(names)))
+    height = max(HEIGHT_MM, 16 + 4.0 * len(names))
+    ax = own_axes(ax, WIDTH_MM, height)
     colours = type_colours(names)
+    numbered = len(names) > MOST_NAMED
     shuffled = cells.sample(frac=1, random_state=0)
     ax.scatter(
         shuffled["x"],
@@ -53,36 +59,53 @@ def plot_cells(
         linewidths=0,
         rasterized=True,
     )
-    for name in names:
-        mine = cells[cells[colour_by] == name]
-        ax.scatter(
-            [], [], s=14, color=colours[name], label=f"{plain(name, longest=30)} ({len(mine):,})"
-        )
-    _label_middles(ax, cells, names, colour_by)
+    sizes = cells[colour_by].value_counts()
+    entries = [f"{plain(name, longest=30)} ({sizes[name]:,})" for name in names]
+    shown = [str(i + 1) if numbered else plain(name, longest=24) for i, name in enumerate(names)]
+    for name, entry, number in zip(names, entries, shown, strict=True):
+        label = f"{number}  {entry}" if numbered else entry
+        ax.scatter([], [], s=14, color=colours[name], label=label)
     side_legend(ax)
+    width = WIDTH_MM - BESIDE_MM - LETTER_MM * max(map(len, entries))
+    kinds = cells[colour_by].map(dict(zip(names, shown, strict=True)))
+    _label_middles(ax, cells, kinds, shown, (width, height - BESIDE_MM))
     _name_axes(ax, map_name)
     return ax
 
 
-def _label_middles(ax: Axes, cells: pd.DataFrame, names: list[str], column: str) -> None:
-    """Write each name where its cells are densest, moved apart where two would touch."""
-    spots = np.array(
-        [_densest(cells[cells[column] == name][["x", "y"]].to_numpy()) for name in names]
-    )
-    tall = (np.ptp(cells["y"].to_numpy()) or 1.0) * LINE_HEIGHT
-    wide = (np.ptp(cells["x"].to_numpy()) or 1.0) * LETTER_WIDTH
-    widths = np.array([len(plain(name)) for name in names]) * wide
+def _label_middles(
+    ax: Axes,
+    cells: pd.DataFrame,
+    labels: pd.Series,
+    names: list[str],
+    size_mm: tuple[float, float],
+) -> None:
+    """Write each label among its cells, moved apart where two would touch, and make room."""
+    places = cells[["x", "y"]].to_numpy()
+    shown = places
+    for _ in range(4):  # labels widen the map, on which they then take more room
+        per_mm = 1.1 * (np.ptp(shown, axis=0) + 1e-9) / size_mm
+        sizes = np.array([[len(name) * LETTER_MM, LINE_MM] for name in names]) * per_mm
+        spots = [
+            _place(places[labels == name], size) for name, size in zip(names, sizes, strict=True)
+        ]
+        placed = _spread(np.array(spots), sizes[:, 0], sizes[0, 1])
+        shown = np.vstack([places, placed - sizes / 2, placed + sizes / 2])
     outline = [patheffects.withStroke(linewidth=2.0, foreground="white")]
-    for spot, name in zip(_spread(spots, widths, tall), names, strict=True):
-        ax.text(
-            *spot,
-            plain(name),
-            ha="center",
-            va="center",
-            fontsize=6.5,
-            path_effects=outline,
-            zorder=5,
-        )
+    for spot, name in zip(placed, names, strict=True):
+        text = {"ha": "center", "va": "center", "fontsize": SMALL_PT}
+        ax.text(*spot, name, **text, path_effects=outline, zorder=5)
+    ax.update_datalim(shown)
+    ax.autoscale_view()
+
+
+def _place(points: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Among the cells; above them where they are too few to be seen behind the label."""
+    spot = _densest(points)
+    low, high = np.percentile(points, [5, 95], axis=0)
+    if np.all(high - low < size * (1.0, 1.5)):
+        return np.array([spot[0], high[1] + size[1]])
+    return spot
 
 
 def _densest(points: np.ndarray) -> np.ndarray:
@@ -94,7 +117,7 @@ def _densest(points: np.ndarray) -> np.ndarray:
 def _spread(spots: np.ndarray, widths: np.ndarray, height: float) -> np.ndarray:
     """Push labels up or down until no two overlap."""
     placed = spots.astype(float).copy()
-    for _ in range(60):
+    for _ in range(200):
         moved = False
         for i in range(len(placed)):
             for j in range(i):
@@ -134,8 +157,9 @@ def plot_cells_by_group(
             cells["x"], cells["y"], s=size, c=GREY, alpha=0.35, linewidths=0, rasterized=True
         )
         ax.scatter(mine["x"], mine["y"], s=size, c=colours[group], linewidths=0, rasterized=True)
-        samples = mine["sample"].nunique()
-        ax.set_title(f"{plain(group, longest=36)}\n{len(mine):,} cells, {samples} samples")
+        n_samples = mine["sample"].nunique()
+        size_text = f"{len(mine):,} cells, {n_samples} sample{'s' * (n_samples != 1)}"
+        ax.set_title(f"{plain(group, longest=36)}\n{size_text}")
         _name_axes(ax, map_name)
         if i % columns:
             ax.set_ylabel("")

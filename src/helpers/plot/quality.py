@@ -11,7 +11,9 @@ from helpers.plot.style import (
     OKABE_ITO,
     PAGE_WIDTH_MM,
     THOUSANDS,
+    fit_names,
     group_colours,
+    hide_ticks,
     name_columns,
     new_grid,
     own_axes,
@@ -44,10 +46,11 @@ SMOOTHING = np.array([1, 6, 15, 20, 15, 6, 1]) / 64
 FEWEST_BINS, MOST_BINS = 30, 400
 MOST_BESIDE = 15  # samples for which three axes fit side by side
 
+# Measure -> its name, and the value below which all are drawn alike on the logarithmic axis.
 MEASURES = {
-    "n_umis": ("UMIs per cell", True),
-    "n_genes": ("genes per cell", True),
-    "pct_mito": ("mitochondrial UMIs (%)", False),
+    "n_umis": ("UMIs per cell", 1.0),
+    "n_genes": ("genes per cell", 1.0),
+    "pct_mito": ("mitochondrial UMIs (%)", 0.1),
 }
 
 
@@ -69,24 +72,26 @@ def plot_measures(
     samples = barcodes.drop_duplicates(SAMPLE).set_index(SAMPLE)[GROUP]
     stacked = len(samples) > MOST_BESIDE
     shape = (3, 1) if stacked else (1, 3)
-    figure, axes = new_grid(PAGE_WIDTH_MM, 3 * 48 if stacked else 62, *shape)
+    names, width = list(samples.index), 140 if stacked else 38
+    height = 53 + fit_names(names, width_mm=width).height_mm
+    figure, axes = new_grid(PAGE_WIDTH_MM, height * (0.85 * 3 if stacked else 1), *shape)
     colours = group_colours(groups)
-    for ax, (measure, (name, logarithmic)) in zip(axes, MEASURES.items(), strict=True):
+    for ax, (measure, (name, floor)) in zip(axes, MEASURES.items(), strict=True):
+        ax.set_ylabel(name)
+        if barcodes[measure].isna().all():
+            _say(ax, "not measured:\nno MT- genes")
+            continue
         for i, (sample, group) in enumerate(samples.items()):
             values = barcodes.loc[barcodes[SAMPLE] == sample, measure].dropna().to_numpy()
             if len(values):
-                _draw_violin(ax, values, i, colours[group], logarithmic=logarithmic)
-        if logarithmic:
-            use_log(ax.yaxis)
+                _draw_violin(ax, np.maximum(values, floor), i, colours[group])
+        use_log(ax.yaxis)
         for limit in limits[measure]:
             if limit is not None:
                 ax.axhline(limit, color=DARK, linewidth=0.7, linestyle=(0, (4, 2)))
-        name_columns(ax, list(samples.index), width_mm=140 if stacked else 38)
+        name_columns(ax, names, width_mm=width)
         ax.set_xlim(-0.7, len(samples) - 0.3)
         ax.set_xlabel(SAMPLE)
-        ax.set_ylabel(name)
-        if barcodes[measure].isna().all():
-            ax.text(0.5, 0.5, "not measured:\nno MT- genes", ha="center", transform=ax.transAxes)
     last = axes[0] if stacked else axes[2]
     handles = [
         last.scatter([], [], color=colours[g], s=14, label=plain(g, longest=24)) for g in groups
@@ -95,16 +100,21 @@ def plot_measures(
     return figure
 
 
-def _draw_violin(ax: Axes, values: np.ndarray, at: int, colour: str, *, logarithmic: bool) -> None:
-    """A violin of the values, on the log scale where the axis is; a line at the median."""
-    shown = np.log10(np.maximum(values, 1)) if logarithmic else values
+def _say(ax: Axes, text: str) -> None:
+    """A sentence in place of data that are not there."""
+    ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes)
+    hide_ticks(ax)
+
+
+def _draw_violin(ax: Axes, values: np.ndarray, at: int, colour: str) -> None:
+    """A violin of positive values on a logarithmic axis; a line at the median."""
+    shown = np.log10(values)
     edges = _violin_edges(shown)
     height, _ = np.histogram(shown, edges)
     smooth = np.convolve(height, SMOOTHING, mode="same")
-    middle = (edges[1:] + edges[:-1]) / 2
-    y = 10**middle if logarithmic else middle
     half = 0.42 * smooth / smooth.max()
     # A line around it keeps tails of a few cells visible.
+    y = 10 ** ((edges[1:] + edges[:-1]) / 2)
     ax.fill_betweenx(y, at - half, at + half, color=colour, linewidth=0.4)
     median = np.median(values)
     ax.plot([at - 0.25, at + 0.25], [median, median], color="white", linewidth=1.1)
@@ -125,7 +135,7 @@ def plot_verdicts(barcodes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     counts = counts.reindex(index=list(dict.fromkeys(barcodes[SAMPLE])))
     shown = [name for name in VERDICT_COLOURS if name in counts]
     row = 4.5 if len(counts) <= 30 else 3.0
-    ax = own_axes(ax, 120, 30 + row * len(counts))
+    ax = own_axes(ax, 120, max(30 + row * len(counts), 20 + 4.5 * len(shown)))
     left = np.zeros(len(counts))
     for verdict in shown:
         width = counts[verdict].to_numpy()
@@ -140,7 +150,7 @@ def plot_verdicts(barcodes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         )
         left = left + width
     ax.set_yticks(range(len(counts)), [plain(s) for s in counts.index])
-    ax.invert_yaxis()
+    ax.set_ylim(len(counts) - 0.4, -0.6)
     ax.set_ylabel(SAMPLE)
     ax.xaxis.set_major_formatter(THOUSANDS)
     ax.set_xlabel("barcodes called by Cell Ranger")
@@ -151,6 +161,7 @@ def plot_verdicts(barcodes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 def plot_scatter(barcodes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Genes against UMIs of every barcode, coloured by verdict."""
     ax = own_axes(ax, 110, 75)
+    size = float(np.clip(6_000 / len(barcodes), 1.2, 6.0))
     for verdict, colour in VERDICT_COLOURS.items():
         mine = barcodes[barcodes["verdict"] == verdict]
         if mine.empty:
@@ -158,7 +169,7 @@ def plot_scatter(barcodes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         ax.scatter(
             mine["n_umis"],
             mine["n_genes"],
-            s=1.2,
+            s=size,
             color=colour,
             linewidths=0,
             alpha=0.35 if verdict == "kept" else 0.9,
@@ -178,14 +189,21 @@ def plot_doublets(barcodes: pd.DataFrame, *, cut: float) -> Figure:
     scored = barcodes.dropna(subset=["scrublet_score", "doubletfinder_score"])
     figure, axes = new_grid(PAGE_WIDTH_MM, 70, 1, 3)
     names = {"scrublet": "Scrublet score", "doubletfinder": "DoubletFinder score (pANN)"}
+    if scored.empty:
+        for ax in axes:
+            _say(ax, "no sample was searched")
+        return figure
     for ax, (method, name) in zip(axes, names.items(), strict=False):
         score, called = scored[f"{method}_score"], scored[method].astype(bool)
-        bins = np.linspace(0, max([cut, *score]) + 1e-9, 41)
-        for part, colour, label in (
-            (score[~called], GREY, "singlet"),
-            (score[called], DARK, "doublet"),
-        ):
-            ax.hist(part, bins=bins, color=colour, label=f"{label} ({len(part):,})")
+        bins = np.linspace(0, max(float(score.max()), cut) + 1e-9, 41)
+        parts = {"singlet": score[~called], "doublet": score[called]}
+        ax.hist(
+            list(parts.values()),
+            bins=bins,
+            stacked=True,
+            color=[GREY, DARK],
+            label=[f"{label} ({len(part):,})" for label, part in parts.items()],
+        )
         ax.axvline(cut, color=OKABE_ITO[5], linestyle=(0, (4, 2)), label=f"cut {cut:g}")
         ax.yaxis.set_major_formatter(THOUSANDS)
         ax.set_xlabel(name)
@@ -207,7 +225,4 @@ def plot_doublets(barcodes: pd.DataFrame, *, cut: float) -> Figure:
     axes[2].set_xlabel(names["scrublet"])
     axes[2].set_ylabel(names["doubletfinder"])
     axes[2].legend(title="called by", alignment="left", loc="lower left", bbox_to_anchor=(0, 1.0))
-    if scored.empty:
-        for ax in axes:
-            ax.text(0.5, 0.5, "no sample searched", ha="center", transform=ax.transAxes)
     return figure

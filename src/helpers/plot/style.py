@@ -1,6 +1,7 @@
 """One look for every figure: sizes in millimetres, colours that all readers can tell apart."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from math import ceil
 
@@ -46,7 +47,7 @@ TYPE_COLOURS = (
     "#113333",
 )
 HATCHES = ("", "////", "....", "xxxx")  # for names beyond the palette, where areas are drawn
-GREY = "#BBBBBB"
+GREY = "#C4C4C4"
 DARK = "#333333"
 SEQUENTIAL = "viridis"
 DIVERGING = "RdBu_r"
@@ -55,6 +56,7 @@ THOUSANDS = FuncFormatter(lambda value, _: f"{value:,g}")  # 1,000 instead of po
 TEXT_PT, SMALL_PT, SMALLEST_PT = 7.0, 6.5, 4.0
 LETTER_MM = 0.6 * SMALL_PT * PT_MM  # mean width of a small letter
 LINE_MM = 1.1 * SMALL_PT * PT_MM  # height of a line of small letters
+LONGEST, LONGEST_TURNED = 40, 24  # letters of a name that are shown, and of one below a column
 # DejaVu Sans comes with matplotlib; names in Chinese or Japanese need one of the others.
 MAIN_FONT = "DejaVu Sans"
 OTHER_FONTS = (
@@ -163,26 +165,43 @@ def side_legend(
     return ax.legend(handles=drawn, title=title, alignment="left", borderaxespad=0, **place)
 
 
-def name_columns(ax: Axes, names: Sequence[str], *, width_mm: float) -> None:
-    """Name the columns 0, 1, 2 … of axes; turned, then smaller, then fewer, lest they touch.
+@dataclass(frozen=True)
+class ColumnNames:
+    """How names fit below columns: turned, then smaller, then fewer, lest they touch."""
 
-    Parameters
-    ----------
-    names
-        As the user typed them.
-    width_mm
-        Room for all of them together.
-    """
-    shown = [plain(name) for name in names]
-    step = width_mm / len(shown)
-    turned = max(map(len, shown)) * LETTER_MM > 0.9 * step
-    size = min(SMALL_PT, SMALL_PT * step / LINE_MM) if turned else SMALL_PT
-    every = max(1, ceil(SMALLEST_PT / size - 1e-9))
+    shown: list[str]
+    turned: bool
+    size_pt: float
+    every: int
+
+    @property
+    def height_mm(self) -> float:
+        """Room they take below the axes."""
+        letters = max(map(len, self.shown)) if self.turned else 1
+        return max(LINE_MM, letters * LETTER_MM * self.size_pt / SMALL_PT)
+
+
+def fit_names(names: Sequence[str], *, width_mm: float) -> ColumnNames:
+    """Fit names, as the user typed them, below columns that are ``width_mm`` wide together."""
+    step = width_mm / len(names)
+    turned = max(map(len, names)) * LETTER_MM > 0.9 * step
+    fitting = SMALL_PT * step / LINE_MM if turned else SMALL_PT
+    return ColumnNames(
+        shown=[plain(name, longest=LONGEST_TURNED if turned else LONGEST) for name in names],
+        turned=turned,
+        size_pt=min(SMALL_PT, max(fitting, SMALLEST_PT)),
+        every=max(1, ceil(SMALLEST_PT / fitting - 1e-9)),
+    )
+
+
+def name_columns(ax: Axes, names: Sequence[str], *, width_mm: float) -> None:
+    """Name the columns 0, 1, 2 … of axes that are ``width_mm`` wide."""
+    fitted = fit_names(names, width_mm=width_mm)
     ax.set_xticks(
-        range(0, len(shown), every),
-        shown[::every],
-        rotation=90 if turned else 0,
-        fontsize=max(size, SMALLEST_PT),
+        range(0, len(names), fitted.every),
+        fitted.shown[:: fitted.every],
+        rotation=90 if fitted.turned else 0,
+        fontsize=fitted.size_pt,
     )
 
 
@@ -213,7 +232,7 @@ def can_draw(character: str) -> bool:
     return any(font_manager.get_font(file).get_char_index(ord(character)) for file in files)
 
 
-def plain(text: str, *, longest: int = 40) -> str:
+def plain(text: str, *, longest: int = LONGEST) -> str:
     """Text a user typed, made safe for a label.
 
     Control characters become spaces, characters that no font here can draw their number

@@ -1,7 +1,14 @@
 import numpy as np
+import pytest
 from oracle import read_labelled_matrix, read_tsv
+from sklearn.metrics import adjusted_rand_score, silhouette_score
 
-from helpers.compute.embedding import cluster_cells, connect_neighbors, share_neighbors
+from helpers.compute.embedding import (
+    cluster_cells,
+    connect_neighbors,
+    embed_cells,
+    share_neighbors,
+)
 
 SEURAT_DIMS, SEURAT_K = 20, 20  # of the stored answer, see its params.json
 
@@ -51,3 +58,32 @@ def test_cluster_cells__finds_separate_clouds_numbered_by_size_whatever_the_seed
     for seed in range(3):
         found = cluster_cells(graph, resolution=0.05, seed=seed)
         np.testing.assert_array_equal(found, truth[order])
+
+
+def test_cluster_cells__agrees_with_seurat(oracles):
+    folder = oracles / "seurat_basic" / "output"
+    scores = read_tsv(folder / "pca_exact_embeddings.tsv.gz", index_col=0)
+    seurat = read_tsv(folder / "clusters.tsv.gz").set_index("cell").loc[scores.index]
+    graph = connect_neighbors(scores.to_numpy()[:, :SEURAT_DIMS], n_neighbors=SEURAT_K, seed=0)
+    found = cluster_cells(graph, resolution=0.5, seed=0)
+    assert adjusted_rand_score(seurat["leiden_res0.5"], found) > 0.9
+
+
+def test_connect_neighbors__are_exact_and_no_more_than_there_are_cells():
+    points = np.array([[0.0], [1.0], [3.0]])
+    graph = connect_neighbors(points, n_neighbors=15, seed=0)
+    np.testing.assert_allclose(
+        graph.obsp["distances"].toarray(), [[0, 1, 3], [1, 0, 2], [3, 2, 0]], atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("method", ["umap", "tsne"])
+def test_embed_cells__keeps_separate_clouds_apart_and_repeats_itself(method):
+    rng = np.random.default_rng(2)
+    truth = np.repeat([0, 1, 2], 60)
+    points = rng.normal(size=(180, 5)) + 20 * np.eye(5)[truth]
+    graph = connect_neighbors(points, n_neighbors=15, seed=0)
+    placed = embed_cells(graph, method=method, seed=0)
+    assert placed.shape == (180, 2)
+    assert silhouette_score(placed, truth) > 0.5
+    np.testing.assert_array_equal(placed, embed_cells(graph, method=method, seed=0))

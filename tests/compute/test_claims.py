@@ -1,0 +1,89 @@
+import pandas as pd
+import pytest
+
+from helpers.compute.claims import count_verdicts, judge_claims, mark_untestable
+from helpers.schema import CLAIM_COLUMNS, Claim, Effect
+
+GROUPS = {"reference": "CK", "non_responder": "NCR"}
+
+
+def claim(direction: str = "up", *, test: str = "non_responder", kind: str | None = "Pro-B"):
+    effect = Effect(measure="proportion", cell_type=kind, test=test, reference="reference")
+    return Claim(id="x", source="a paper", sentence="It is so.", chapter="fig1_composition",
+                 panel="E", effect=effect, direction=direction)  # fmt: skip
+
+
+def effects(effect: float, low: float | None, high: float | None, reason: str = "") -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {
+                "measure": "proportion",
+                "cell_type": "Pro-B",
+                "test_group": "NCR",
+                "reference_group": "CK",
+                "unit": "sample",
+                "n_reference": 3,
+                "n_test": 4,
+                "effect": effect,
+                "ci_low": low,
+                "ci_high": high,
+                "pvalue": 0.04,
+                "reason": reason,
+            }
+        ]
+    ).astype({"ci_low": float, "ci_high": float})
+
+
+@pytest.mark.parametrize(
+    ("direction", "numbers", "verdict"),
+    [
+        ("up", (1.0, 0.5, 1.5), "holds"),
+        ("down", (1.0, 0.5, 1.5), "contradicted"),
+        ("up", (-1.0, -1.5, -0.5), "contradicted"),
+        ("down", (-1.0, -1.5, -0.5), "holds"),
+        ("up", (1.0, -0.1, 2.1), "underpowered"),
+        ("down", (1.0, -0.1, 2.1), "underpowered"),
+        ("up", (1.0, 0.0, 2.0), "underpowered"),
+    ],
+)
+def test_judge_claims__by_the_side_of_the_interval(direction, numbers, verdict):
+    row = judge_claims([claim(direction)], effects(*numbers), GROUPS).iloc[0]
+    assert row["verdict"] == verdict
+    assert (row["n_reference"], row["n_test"], row["effect"]) == (3, 4, numbers[0])
+
+
+def test_judge_claims__says_on_which_side_an_underpowered_effect_lies():
+    row = judge_claims([claim("down")], effects(1.0, -0.1, 2.1), GROUPS).iloc[0]
+    assert row["reason"] == "opposite direction; the interval includes no effect"
+
+
+@pytest.mark.parametrize(
+    ("asked", "measured", "reason"),
+    [
+        (claim(test="responder"), effects(1, 0.5, 1.5), "no group in the role responder"),
+        (claim(kind="Pre-B"), effects(1, 0.5, 1.5), "no cell of this cohort was called Pre-B"),
+        (claim(test="reference"), effects(1, 0.5, 1.5), "does not make this comparison"),
+        (claim(), effects(1, None, None, "one sample"), "one sample"),
+        (claim(), effects(1, None, None), "no interval could be computed"),
+    ],
+)
+def test_judge_claims__says_why_a_claim_cannot_be_tested(asked, measured, reason):
+    row = judge_claims([asked], measured, GROUPS).iloc[0]
+    assert row["verdict"] == "not testable"
+    assert reason in row["reason"]
+
+
+def test_mark_untestable__keeps_the_columns():
+    table = mark_untestable([claim()], "the chapter was skipped")
+    assert tuple(table.columns) == CLAIM_COLUMNS
+    assert table["reason"].tolist() == ["the chapter was skipped"]
+
+
+def test_count_verdicts__lists_all_four():
+    table = pd.DataFrame({"verdict": ["holds", "holds", "not testable"]})
+    assert count_verdicts(table).to_dict() == {
+        "holds": 2,
+        "contradicted": 0,
+        "underpowered": 0,
+        "not testable": 1,
+    }

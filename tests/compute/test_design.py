@@ -1,0 +1,29 @@
+import pandas as pd
+
+from helpers.compute.design import count_groups, describe_samples
+
+SHEET = pd.DataFrame(
+    {
+        "sample": ["s1", "s2", "s3"],
+        "donor": ["d1", "d1", "d2"],
+        "group": ["A", "A", "B"],
+        "batch": ["", "", ""],
+        "rna": [True, True, False],
+        "fragments": [False, True, True],
+    }
+)
+
+
+def test_describe_samples__shows_batches_only_where_there_are_some():
+    assert "batch" not in describe_samples(SHEET)
+    with_batch = describe_samples(SHEET.assign(batch=["x", "", ""]))
+    assert with_batch["batch"].tolist() == ["x", "", ""]
+    assert with_batch["chromatin"].tolist() == [False, True, True]
+
+
+def test_count_groups__by_hand():
+    table = count_groups(describe_samples(SHEET), {"reference": "A", "other": "B"}, few_samples=1)
+    assert table["n_samples"].tolist() == [2, 1]
+    assert table["n_donors"].tolist() == [1, 1]
+    assert table["RNA"].tolist() == [2, 0]
+    assert table["few"].tolist() == [False, True]

@@ -1,0 +1,46 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers.compute.recovery import compare_labels, rate_doublets
+
+
+def test_compare_labels__by_hand():
+    planted, called = pd.Series(list("TTTB")), pd.Series(list("TTBB"))
+    table = compare_labels(planted, called).set_index("cell_type")
+    assert table["called_right"].to_dict() == {"B": 1.0, "T": pytest.approx(2 / 3), "all": 0.75}
+    assert table["most_called"].to_dict() == {"B": "B", "T": "T", "all": ""}
+    assert table["n_cells"].to_dict() == {"B": 1, "T": 3, "all": 4}
+
+
+def scores(first: list[float]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    key = pd.DataFrame({"sample": "s", "barcode": list("abcd")})
+    measured = key.assign(
+        scrublet_score=first,
+        doubletfinder_score=[0.4, 0.3, 0.2, 0.1],
+        scrublet=[False, False, True, True],
+        doubletfinder=False,
+    )
+    planted = key.assign(
+        kind=["good", "good", "doublet", "doublet"],
+        cell_type=list("TBTT"),
+        partner=["", "", "B", "T"],
+    )
+    return measured, planted
+
+
+def test_rate_doublets__by_hand():
+    table = rate_doublets(*scores([0.1, 0.2, 0.9, 0.15])).set_index("method")
+    # of four pairs (doublet, single) three are in order; without the doublet of one type, both are
+    assert table.loc["scrublet", "auroc"] == 0.75
+    assert table.loc["scrublet", "auroc_different"] == 1.0
+    assert table.loc["doubletfinder", "auroc"] == 0.0
+    assert table.loc["scrublet", ["sensitivity", "specificity"]].tolist() == [1.0, 1.0]
+    assert table.loc["doubletfinder", "sensitivity"] == 0.0
+
+
+def test_rate_doublets__leaves_out_cells_without_a_score_and_samples_without_doublets():
+    measured, planted = scores([0.1, 0.2, np.nan, np.nan])
+    table = rate_doublets(measured, planted).set_index("method")
+    assert table.loc["scrublet", "n_doublets"] == 0
+    assert np.isnan(table.loc["scrublet", "auroc"])
