@@ -46,7 +46,7 @@ def test_plot_dots__explains_area_and_colour():
     areas = [c.get_sizes()[0] / LARGEST_PT2 for c in ax.collections[1:]]
     np.testing.assert_allclose(areas, [0.25, 0.5, 1.0])
     (bar,) = ax.child_axes
-    assert bar.get_ylabel() == "mean expression,\nshare of the gene's range"
+    assert bar.get_title(loc="left") == "mean expression\n(share of range)"
 
 
 @pytest.mark.parametrize(("n_types", "n_genes"), [(1, 1), (2, 6), (11, 30), (40, 120)])

@@ -41,8 +41,8 @@ def plot_stacked(proportions: pd.DataFrame, *, groups: list[str]) -> Figure:
         ``sample``, ``group``, ``cell_type``, ``fraction``, one row a sample and type.
     """
     types = list(dict.fromkeys(proportions[CELL_TYPE]))
-    wide = proportions.pivot_table(index=SAMPLE, columns=CELL_TYPE, values="fraction", sort=False)
-    wide = wide.reindex(columns=types)
+    wide = proportions.pivot(index=SAMPLE, columns=CELL_TYPE, values="fraction")  # noqa: PD010
+    wide = wide.reindex(index=list(dict.fromkeys(proportions[SAMPLE])), columns=types)
     group_of = proportions.drop_duplicates(SAMPLE).set_index(SAMPLE)[GROUP].reindex(wide.index)
     means = wide.groupby(group_of).mean().reindex([g for g in groups if g in set(group_of)])
     ordered = wide.loc[[s for g in groups for s in wide.index[group_of == g]]]

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from helpers.plot.style import DARK, SEQUENTIAL, own_axes, plain, side_legend
+from helpers.plot.style import DARK, SEQUENTIAL, TEXT_PT, own_axes, plain, side_legend
 from helpers.schema import CELL_TYPE, GENE
 
 LARGEST_PT2 = 42.0  # area of the dot of a gene that every cell expresses
@@ -22,7 +22,7 @@ def plot_dots(
     genes, cell_types
         Order of columns and rows.
     """
-    ax = own_axes(ax, max(120, 28 + 4.1 * len(genes)), 32 + 4.6 * len(cell_types))
+    ax = own_axes(ax, max(120, 28 + 4.1 * len(genes)), max(62, 32 + 4.6 * len(cell_types)))
     x = summary[GENE].map({gene: i for i, gene in enumerate(genes)})
     y = summary[CELL_TYPE].map({kind: i for i, kind in enumerate(cell_types)})
     dots = ax.scatter(
@@ -42,8 +42,8 @@ def plot_dots(
     ax.set_ylim(len(cell_types) - 0.4, -0.6)
     ax.set_xlabel("marker gene")
     ax.set_ylabel("cell type")
-    bar = ax.figure.colorbar(dots, cax=ax.inset_axes([1.015, 0.02, 0.018, 0.5]))
-    bar.set_label("mean expression,\nshare of the gene's range")
+    bar = ax.figure.colorbar(dots, cax=ax.inset_axes([1.02, 0.0, 0.02, 0.4]))
+    bar.ax.set_title("mean expression\n(share of range)", loc="left", fontsize=TEXT_PT)
     for share in (0.25, 0.5, 1.0):
         ax.scatter(
             [],
