@@ -166,6 +166,7 @@ def nearest(name: str, known: Iterable[str], *, likeness: float = 0.6) -> str | 
 
 
 def defaults_file(chapter: str) -> Path:
+    """Where the defaults of a chapter are written."""
     return DEFAULTS / f"{chapter}.yml"
 
 

@@ -1,6 +1,11 @@
+"""Proportions and their differences: by hand, laws, propeller, planted shifts and nulls."""
+
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from oracle import read_tsv
 from scipy import stats
 
@@ -121,6 +126,7 @@ def draw_cohort(groups: dict[str, str], rng: np.random.Generator, n_cells: int =
     return tidy(counts, [label for label in groups for _ in range(3)])
 
 
+@pytest.mark.slow
 def test_compare_samples__rejects_a_twentieth_of_nulls_and_cells_reject_far_more():
     rng = np.random.default_rng(0)
     contrast = Contrast(test="NCR", reference="CR")
@@ -199,3 +205,315 @@ def test_measure_composition__holds_what_the_claims_ask_for():
     assert set(effects["unit"]) == {"sample"}
     lead = effects[(effects["measure"] == "lead") & (effects["test_group"] == "NCR")]
     assert lead.set_index("cell_type").loc["Pro-B", "ci_low"] > 0
+
+
+@given(st.permutations(range(12)))
+@settings(derandomize=True, deadline=None, max_examples=20)
+def test_count_types__does_not_depend_on_the_order_of_the_cells(order):
+    cells = pd.DataFrame({"sample": list("aaaabbbbbccc"), "cell_type": list("TTBMTTTBBMMM")})
+    samples = pd.DataFrame({"sample": list("abc"), "group": list("AAB")})
+    pd.testing.assert_frame_equal(
+        count_types(cells.iloc[order], samples), count_types(cells, samples)
+    )
+
+
+def test_count_types__of_no_cells_is_empty():
+    cells = pd.DataFrame({"sample": pd.Series(dtype=str), "cell_type": pd.Series(dtype=str)})
+    table = count_types(cells, pd.DataFrame({"sample": ["a"], "group": ["A"]}))
+    assert table.empty
+    assert {"sample", "group", "cell_type", "n_cells", "fraction"} <= set(table.columns)
+
+
+@pytest.mark.parametrize("transform", ["logit", "asin"])
+def test_transform_proportions__equals_propeller(haber, transform):
+    folder, counts, _ = haber
+    original = read_tsv(folder / f"transformed_props_{transform}.tsv")
+    original = original.pivot_table(index="sample", columns="clusters", values="Freq")
+    ours = transform_proportions(counts, transform=transform)
+    np.testing.assert_allclose(ours, original.loc[counts.index, counts.columns], rtol=1e-6)
+
+
+@pytest.mark.parametrize("transform", ["logit", "asin"])
+def test_compare_all_groups__equals_propeller(haber, transform):
+    folder, counts, groups = haber
+    ours = compare_all_groups(tidy(counts, groups), transform=transform).set_index("cell_type")
+    original = read_tsv(folder / f"propeller_anova_4groups_{transform}.tsv", index_col=0)
+    ours = ours.loc[original.index]
+    np.testing.assert_allclose(ours["f"], original["Fstatistic"], rtol=1e-6)
+    np.testing.assert_allclose(ours["pvalue"], original["P.Value"], rtol=1e-6)
+    np.testing.assert_allclose(ours["padj"], original["FDR"], rtol=1e-6)
+    assert set(ours["n_groups"]) == {4}
+    assert set(ours["n_samples"]) == {10}
+
+
+COUNTS = arrays(np.int64, (7, 4), elements=st.integers(0, 40))
+GROUPS = list("AAABBBC")
+
+
+@given(COUNTS)
+@settings(derandomize=True, deadline=None, max_examples=40)
+def test_comparisons__turn_with_the_contrast(values):
+    table = tidy(pd.DataFrame(values, index=list("abcdefg"), columns=list("wxyz")), GROUPS)
+    back = Contrast(test="A", reference="B")
+    for compare in (
+        lambda c: compare_samples(table, c, transform="logit", confidence=0.9),
+        lambda c: compare_cells(table, c, confidence=0.9),
+    ):
+        there, again = compare(CONTRAST), compare(back)
+        np.testing.assert_allclose(there["effect"], -again["effect"], atol=1e-9)
+        np.testing.assert_allclose(there["ci_low"], -again["ci_high"], atol=1e-9)
+        np.testing.assert_allclose(there["pvalue"], again["pvalue"], rtol=1e-6)
+        known = there.dropna(subset="pvalue")
+        assert (known["padj"] >= known["pvalue"]).all()
+        assert (known["ci_low"] <= known["effect"]).all()
+        assert (known["effect"] <= known["ci_high"]).all()
+        assert (there["pvalue"].isna() == (there["reason"] != "")).all()
+
+
+@given(COUNTS, st.permutations(range(7)))
+@settings(derandomize=True, deadline=None, max_examples=20)
+def test_comparisons__do_not_depend_on_the_order_of_the_samples(values, order):
+    counts = pd.DataFrame(values, index=list("abcdefg"), columns=list("wxyz"))
+    shuffled = tidy(counts.iloc[order], [GROUPS[i] for i in order])
+    plain = tidy(counts, GROUPS)
+    one, other = (
+        compare_groups(table, [CONTRAST], transform="asin", confidence=0.95).set_index(
+            ["unit", "cell_type"]
+        )
+        for table in (plain, shuffled)
+    )
+    np.testing.assert_allclose(one["pvalue"], other.loc[one.index, "pvalue"], rtol=1e-6)
+
+
+@given(st.integers(0, 60), st.integers(0, 40))
+@settings(derandomize=True, deadline=None)
+def test_compare_cells__equals_the_formula_with_ties_and_continuity(a, b):
+    counts = pd.DataFrame({"x": [b, a], "y": [40 - b, 60 - a], "z": [1, 1]}, index=["a", "b"])
+    table = compare_cells(tidy(counts, ["A", "B"]), CONTRAST, confidence=0.95)
+    n, m = 61, 41
+    # of all pairs, those won and half of those tied; R's wilcox.test(correct = TRUE)
+    won = a * (m - b) + 0.5 * (a * b + (n - a) * (m - b))
+    ones, both = a + b, n + m
+    tied = (ones**3 - ones + (both - ones) ** 3 - (both - ones)) / (both * (both - 1))
+    deviation = np.sqrt(n * m / 12 * (both + 1 - tied)) if ones else np.inf
+    z = max(abs(won - n * m / 2) - 0.5, 0) / deviation
+    row = table.set_index("cell_type").loc["x"]
+    expected = 2 * stats.norm.sf(z) if ones else np.nan
+    np.testing.assert_allclose(row["pvalue"], min(expected, 1.0), rtol=1e-9)
+
+
+def test_compare_samples__of_two_types_is_students_t_test():
+    # one share mirrors the other, so that there is nothing to moderate with
+    counts = pd.DataFrame({"x": [20, 31, 12, 40, 44, 26], "y": [80, 69, 88, 60, 56, 74]},
+                          index=list("abcdef"))  # fmt: skip
+    table = compare_samples(tidy(counts, list("AAABBB")), CONTRAST, transform="logit",
+                            confidence=0.95)  # fmt: skip
+    logit = transform_proportions(counts, transform="logit")["x"]
+    student = stats.ttest_ind(logit.iloc[3:], logit.iloc[:3])
+    np.testing.assert_allclose(table["pvalue"], student.pvalue, rtol=1e-9)
+    interval = student.confidence_interval()
+    x = table.set_index("cell_type").loc["x"]
+    np.testing.assert_allclose(
+        x[["ci_low", "ci_high"]].astype(float), np.array([*interval]) / np.log(2)
+    )
+
+
+def test_compare_samples__takes_the_odds_from_the_logit_and_the_pvalue_from_the_transform():
+    drawn = draw_cohort({"A": "CR", "B": "NCR"}, np.random.default_rng(6))
+    logit, asin = (
+        compare_samples(drawn, CONTRAST, transform=name, confidence=0.95)
+        for name in ("logit", "asin")
+    )
+    np.testing.assert_array_equal(logit["effect"], asin["effect"])
+    np.testing.assert_array_equal(logit["ci_low"], asin["ci_low"])
+    assert (logit["pvalue"] != asin["pvalue"]).all()
+    assert set(asin["test"]) == {"moderated t-test on asin proportions"}
+
+
+def test_compare_samples__leaves_out_a_sample_without_cells():
+    counts = pd.DataFrame({"x": [20, 31, 12, 40, 44, 26], "y": [80, 69, 88, 60, 56, 74],
+                           "z": [9, 5, 7, 4, 8, 3]}, index=list("abcdef"))  # fmt: skip
+    without = tidy(counts, list("AAABBB"))
+    empty = pd.DataFrame(0, index=["g"], columns=counts.columns)
+    table, expected = (
+        compare_samples(part, CONTRAST, transform="logit", confidence=0.95)
+        for part in (tidy(pd.concat([counts, empty]), list("AAABBBB")), without)
+    )
+    pd.testing.assert_frame_equal(table, expected)
+    assert set(table["n_test"]) == {3}
+
+
+def test_compare_samples__does_not_test_one_against_one_by_the_spread_of_a_third_group():
+    counts = pd.DataFrame({"x": [20, 40, 30, 31], "y": [80, 60, 70, 60]}, index=list("abcd"))
+    table = compare_samples(tidy(counts, list("ABCC")), CONTRAST, transform="logit",
+                            confidence=0.95)  # fmt: skip
+    assert set(table["reason"]) == {"1 and 1 samples: at least one group needs two"}
+    assert table[["effect", "ci_low", "pvalue", "padj"]].isna().all(axis=None)
+
+
+def test_compare_samples__tests_one_against_two():
+    counts = pd.DataFrame({"x": [20, 40, 30], "y": [80, 60, 70], "z": [5, 8, 6]},
+                          index=list("abc"))  # fmt: skip
+    table = compare_samples(tidy(counts, list("ABB")), CONTRAST, transform="logit",
+                            confidence=0.95)  # fmt: skip
+    assert table["pvalue"].between(0, 1).all()
+    assert (table["reason"] == "").all()
+
+
+@pytest.mark.parametrize("unit", ["sample", "cell"])
+def test_comparisons__say_where_a_type_cannot_be_compared(unit):
+    # z is only in C, so that its odds in A and B tell how many cells those have
+    counts = pd.DataFrame({"x": [20, 30, 40, 35, 1], "y": [80, 60, 60, 65, 2],
+                           "z": [0, 0, 0, 0, 50]}, index=list("abcde"))  # fmt: skip
+    table = compare_groups(tidy(counts, list("AABBC")), [CONTRAST], transform="logit",
+                           confidence=0.95)  # fmt: skip
+    rows = table[table["unit"] == unit].set_index("cell_type")
+    assert rows["reason"].to_dict() == {"x": "", "y": "", "z": "no cell of this type in A or B"}
+    assert rows.loc["z", ["effect", "ci_low", "ci_high", "pvalue", "padj"]].isna().all()
+    tested = rows.loc[["x", "y"]]
+    np.testing.assert_allclose(tested["padj"], tested["pvalue"].max())
+    only = tidy(counts[["x", "z"]], list("AABBC"))
+    table = compare_groups(only, [CONTRAST], transform="logit", confidence=0.95)
+    rows = table[table["unit"] == unit].set_index("cell_type")
+    assert rows.loc["x", "reason"] == "all cells of A and B are of this type"
+
+
+def test_comparisons__of_one_type_have_nothing_to_compare():
+    table = tidy(pd.DataFrame({"x": [20, 30, 40]}, index=list("abc")), list("ABB"))
+    reason = "there is one cell type only: its share is 1 everywhere"
+    row = compare_samples(table, CONTRAST, transform="logit", confidence=0.95).iloc[0]
+    assert (row["reason"], np.isnan(row["effect"])) == (reason, True)
+    row = compare_cells(table, CONTRAST, confidence=0.95).iloc[0]
+    assert row["reason"] == "all cells of A and B are of this type"
+    assert compare_all_groups(table, transform="logit").iloc[0]["reason"] == reason
+
+
+def test_compare_cells__says_which_group_has_no_cells():
+    counts = pd.DataFrame({"x": [20, 0], "y": [30, 0]}, index=list("ab"))
+    for groups in (["A", "B"], ["A", "C"]):
+        table = compare_cells(tidy(counts, groups), CONTRAST, confidence=0.95)
+        assert set(table["reason"]) == {"no sample of group B has cells"}
+        assert table["n_reference"].tolist() == [50, 50]
+        assert table["n_test"].tolist() == [0, 0]
+        assert table["padj"].isna().all()
+
+
+def test_compare_all_groups__says_why_it_cannot_test():
+    counts = pd.DataFrame({"x": [20, 40, 30], "y": [80, 60, 70]}, index=list("abc"))
+    for groups, reason in (
+        ("AAA", "1 group has cells: there is nothing to compare"),
+        ("ABC", "one sample a group: at least one group needs two"),
+    ):
+        table = compare_all_groups(tidy(counts, list(groups)), transform="logit")
+        assert set(table["reason"]) == {reason}
+        assert table[["f", "pvalue", "padj"]].isna().all(axis=None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_types", [2, 3, 10])
+def test_compare_samples__rejects_a_twentieth_of_nulls_however_few_the_types(n_types):
+    rng = np.random.default_rng(n_types)
+    mean = np.linspace(1, 3, n_types)
+    pvalues = []
+    for _ in range(400):
+        shares = mean * np.exp(rng.normal(0, 0.25, (6, n_types)))
+        counts = [rng.multinomial(1000, row / row.sum()) for row in shares]
+        table = tidy(pd.DataFrame(counts, index=list("abcdef")), list("AAABBB"))
+        pvalues += [*compare_samples(table, CONTRAST, transform="logit", confidence=0.95)["pvalue"]]
+    assert 0.03 <= np.mean(np.array(pvalues) < 0.05) <= 0.07
+
+
+@pytest.mark.slow
+def test_measure_similarity__leans_to_neither_side_where_groups_do_not_differ():
+    rng = np.random.default_rng(7)
+    sides = []
+    for _ in range(200):
+        drawn = draw_cohort({"CK": "CK", "CR": "CK", "NCR": "CK"}, rng)
+        row = measure_similarity(drawn, "CR", like="CK", unlike="NCR", confidence=0.95).iloc[0]
+        sides.append((row["ci_low"] > 0) - int(row["ci_high"] < 0))
+    assert np.mean(np.array(sides) > 0) <= 0.06
+    assert np.mean(np.array(sides) < 0) <= 0.06
+
+
+def test_measure_similarity__by_hand():
+    # log of 1, e, e**2 about their mean is -1, 0, 1; the half cell is taken off before
+    shares = np.exp([[0, 1, 2], [2, 1, 0], [0, 2, 1], [1, 0, 2]]) * 1000 - 0.5
+    counts = pd.DataFrame(shares, index=list("abcd"), columns=list("xyz"))
+    row = measure_similarity(
+        tidy(counts, ["like", "unlike", "mine", "mine"]),
+        "mine",
+        like="like",
+        unlike="unlike",
+        confidence=0.95,
+    ).iloc[0]
+    # (-1, 1, 0) is sqrt 2 from (-1, 0, 1) and sqrt 6 from (1, 0, -1); so is (0, -1, 1)
+    assert row["effect"] == pytest.approx(np.log2(3) / 2)
+    assert row["n_test"] == 2
+    assert row["reason"] == "the samples are copies of one another: there is no interval"
+
+
+def test_measure_similarity__leaves_out_samples_without_cells_and_says_which_group_has_none():
+    counts = pd.DataFrame([[9, 5, 2], [8, 4, 1], [2, 3, 9], [7, 6, 2], [6, 5, 3], [0, 0, 0]],
+                          index=list("abcdef"), columns=list("xyz"))  # fmt: skip
+    groups = ["CK", "CK", "NCR", "CR", "CR", "CK"]
+    with_empty, without = (
+        measure_similarity(part, "CR", like="CK", unlike="NCR", confidence=0.95)
+        for part in (tidy(counts, groups), tidy(counts[:5], groups[:5]))
+    )
+    pd.testing.assert_frame_equal(with_empty, without)
+    gone = tidy(counts[:5], groups[:5])
+    gone.loc[gone["group"] == "NCR", "n_cells"] = 0
+    row = measure_similarity(gone, "CR", like="CK", unlike="NCR", confidence=0.95).iloc[0]
+    assert row["reason"] == "no sample of group NCR has cells"
+    assert row[["effect", "ci_low", "pvalue"]].isna().all()
+
+
+def test_measure_similarity__has_no_number_where_a_sample_is_a_centre():
+    counts = pd.DataFrame([[9, 5], [2, 9], [9, 5], [7, 6]], index=list("abcd"), columns=["x", "y"])
+    row = measure_similarity(
+        tidy(counts, ["CK", "NCR", "CR", "CR"]), "CR", like="CK", unlike="NCR", confidence=0.95
+    ).iloc[0]
+    assert row[["effect", "ci_low", "ci_high", "pvalue"]].isna().all()
+    assert row["reason"] != ""
+
+
+def test_measure_lead__adds_types_up_and_compares_with_the_largest_other():
+    counts = pd.DataFrame({"x": [40, 30], "y": [40, 50], "z": [10, 60]}, index=["a", "b"])
+    row = measure_lead(tidy(counts, ["A", "A"]), ("x", "y"), "A", confidence=0.95).iloc[0]
+    assert row["effect"] == pytest.approx(np.log2([81 / 10.5, 81 / 60.5]).mean())
+    assert row["cell_type"] == "x and y"
+    assert (row["n_test"], row["unit"], row["reason"]) == (2, "sample", "")
+
+
+@pytest.mark.parametrize(
+    ("types", "group", "reason"),
+    [
+        (("x",), "B", "no sample of group B has cells"),
+        (("x",), "Q", "no sample of group Q has cells"),
+        (("x", "y"), "A", "no other cell type was found"),
+        (("x", "q"), "A", "not all of these types were found"),
+    ],
+)
+def test_measure_lead__says_why_there_is_none(types, group, reason):
+    counts = pd.DataFrame({"x": [80, 70, 0], "y": [20, 30, 0]}, index=list("abc"))
+    row = measure_lead(tidy(counts, list("AAB")), types, group, confidence=0.95).iloc[0]
+    assert row["reason"] == reason
+    assert row["n_test"] == 0
+    assert row[["effect", "ci_low", "ci_high", "pvalue"]].isna().all()
+
+
+def test_measure_lead__of_copies_has_no_interval():
+    counts = pd.DataFrame({"x": [80, 80], "y": [20, 20]}, index=["a", "b"])
+    row = measure_lead(tidy(counts, ["A", "A"]), ("x",), "A", confidence=0.95).iloc[0]
+    assert row["effect"] == pytest.approx(np.log2(80.5 / 20.5))
+    assert row[["ci_low", "ci_high", "pvalue"]].isna().all()
+    assert row["reason"] == "the samples are copies of one another: there is no interval"
+
+
+def test_measure_composition__of_one_group_or_of_no_cells_only_lacks_comparisons():
+    one = draw_cohort({"CK": "CK"}, np.random.default_rng(8))
+    contrasts = compare_groups(one, [], transform="logit", confidence=0.95)
+    effects = measure_composition(one, contrasts, [], {"reference": "CK"}, confidence=0.95)
+    assert set(effects["measure"]) == {"lead"}
+    pair = effects.set_index("cell_type").loc["Naive CD4+ T and CD8+ NKT-like"]
+    assert pair["ci_low"] > 0

@@ -1,3 +1,5 @@
+"""Aligning donors: the original Harmony, planted types and donors, small inputs."""
+
 import numpy as np
 import pytest
 from oracle import aligned_correlation, read_tsv
@@ -7,6 +9,7 @@ from sklearn.metrics import silhouette_score
 
 from helpers.compute.integration import align_cca, align_harmony
 from helpers.compute.normalise import find_components
+from helpers.errors import DataError
 
 SLACK = 0.02  # below the spread between seeds of the original
 
@@ -65,3 +68,47 @@ def test_align_cca__with_one_donor_gives_its_components(two_donors):
     mine = expression[donors == "one"]
     aligned = align_cca(mine, np.repeat("one", 240), n_components=5)
     np.testing.assert_allclose(aligned, find_components(mine, n_components=5).scores)
+
+
+@pytest.mark.parametrize(("name", "batch"), [("pbmc1200", "donor"), ("cell_lines", "dataset")])
+def test_align_harmony__agrees_with_its_first_translation(oracles, name, batch):
+    folder = oracles / "harmony"
+    scores = read_tsv(folder / f"input/{name}_pcs.tsv.gz", index_col=0)
+    meta = read_tsv(folder / f"input/{name}_meta.tsv.gz")
+    spread = read_tsv(folder / f"output/{name}_seed_spread.tsv")["min_pc_correlation_with_seed1"]
+    other = read_tsv(oracles / f"harmonypy/output/{name}_corrected_pcs.tsv.gz", index_col=0)
+    for seed in range(3):
+        ours = align_harmony(scores.to_numpy(), meta[batch].to_numpy(), seed=seed)
+        assert aligned_correlation(ours, other.to_numpy()).min() >= spread.min() - SLACK
+
+
+def test_align_harmony__repeats_itself_and_leaves_its_argument(two_donors):
+    expression, _, donors = two_donors
+    scores = find_components(expression, n_components=6).scores
+    before = scores.copy()
+    one, other = (align_harmony(scores, donors, seed=1) for _ in range(2))
+    np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(scores, before)
+
+
+@pytest.mark.parametrize("n_cells", [12, 21, 40])
+def test_align_harmony__works_on_a_few_cells_and_as_many_components(n_cells):
+    # 12 cells are too few for a cluster of 30, and as many as there are components
+    rng = np.random.default_rng(n_cells)
+    scores = rng.normal(size=(n_cells, 12))
+    donors = np.where(np.arange(n_cells) % 2, "one", "two")
+    scores[donors == "one", 0] += 3.0
+    aligned = align_harmony(scores, donors, seed=0)
+    assert aligned.shape == scores.shape
+    apart = [
+        abs(x[donors == "one", 0].mean() - x[donors == "two", 0].mean()) for x in (scores, aligned)
+    ]
+    assert apart[1] < apart[0]
+    assert np.corrcoef(aligned[:, 3], scores[:, 3])[0, 1] > 0.5
+
+
+def test_align_cca__says_which_donor_is_too_small(two_donors):
+    expression, _, donors = two_donors
+    kept = np.concatenate([np.flatnonzero(donors == "one"), np.flatnonzero(donors == "two")[:8]])
+    with pytest.raises(DataError, match="8"):
+        align_cca(expression[kept], donors[kept], n_components=5)

@@ -1,6 +1,12 @@
+"""Quality of cells: the source's thresholds by hand, laws, scanpy's measures."""
+
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from oracle import read_labelled_matrix, read_tsv
 from scipy import sparse
 
 from helpers.compute.quality import choose_doublets, count_cells, judge_cells, measure_cells
@@ -74,3 +80,48 @@ def test_count_cells__adds_up():
     np.testing.assert_array_equal(
         table[[*reasons, "mitochondrial"]].sum(axis=1).astype(int), table["n_input"]
     )
+
+
+def test_measure_cells__equals_scanpy(oracles):
+    counts, cells, genes = read_labelled_matrix(oracles / "inputs" / "kang_pbmc" / "ctrl")
+    scanpy = read_tsv(oracles / "scanpy/output/qc.tsv.gz", index_col=0).loc[cells]
+    table = measure_cells(counts, genes)
+    np.testing.assert_array_equal(table["n_umis"], scanpy["total_counts"])
+    np.testing.assert_array_equal(table["n_genes"], scanpy["n_genes_by_counts"])
+
+
+COUNTS = arrays(np.int64, (6, 5), elements=st.integers(0, 9))
+GENES = pd.Index(["CD3D", "MT-ND1", "LYZ", "MT-CO1", "MS4A1"])
+
+
+@given(COUNTS, st.permutations(range(6)))
+@settings(derandomize=True, deadline=None, max_examples=30)
+def test_measure_cells__is_of_each_cell_alone(counts, order):
+    table = measure_cells(sparse.csr_matrix(counts), GENES)
+    shuffled = measure_cells(sparse.csr_matrix(counts[order]), GENES)
+    pd.testing.assert_frame_equal(shuffled, table.iloc[order].reset_index(drop=True))
+    more = sparse.csr_matrix(np.column_stack([counts, np.zeros(6, dtype=int)]))
+    pd.testing.assert_frame_equal(measure_cells(more, GENES.append(pd.Index(["AVP"]))), table)
+    assert table["pct_mito"].between(0, 100).all()
+    assert (table["n_genes"] <= table["n_umis"]).all()
+
+
+def test_measure_cells__does_not_count_zeros_that_are_stored():
+    stored = sparse.csr_matrix(([0, 2], [0, 1], [0, 2]), shape=(1, 3))
+    table = measure_cells(stored, pd.Index(["CD3D", "LYZ", "MT-CO1"]))
+    assert table.loc[0].tolist() == [2, 1, 0]
+
+
+def test_judge_cells__keeps_the_names_of_the_cells():
+    measures = pd.DataFrame(
+        {"n_umis": [1000, 9], "n_genes": [500, 9], "pct_mito": [1.0, 1.0]}, index=["b1", "b2"]
+    )
+    assert judge_cells(measures, **LIMITS).to_dict() == {"b1": "kept", "b2": "few_umis"}
+
+
+def test_count_cells__lists_a_sample_of_which_nothing_was_kept():
+    barcodes = pd.DataFrame(
+        {"sample": ["a"], "verdict": ["few_umis"], "scrublet": [False], "doubletfinder": [False]}
+    )
+    row = count_cells(barcodes).iloc[0]
+    assert (row["modality"], row["n_input"], row["n_kept"], row["few_umis"]) == ("RNA", 1, 0, 1)

@@ -1,10 +1,12 @@
+"""Adjusted p-values and moderated tests: by hand, laws, R, and planted priors."""
+
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import read_tsv
-from scipy import stats
+from scipy import special, stats
 
 from helpers.compute.stats import (
     adjust_pvalues,
@@ -28,6 +30,7 @@ def test_adjust_pvalues__equals_r(oracles):
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
+@settings(derandomize=True, deadline=None)
 def test_adjust_pvalues__never_falls_below_and_keeps_the_order(values):
     pvalues = np.array(values)
     adjusted = adjust_pvalues(pvalues)
@@ -90,3 +93,105 @@ def test_compare_means__refuses_one_group():
     values = pd.DataFrame({"x": [1.0, 2.0]}, index=["a", "b"])
     with pytest.raises(DataError, match="1 group: an overall test compares at least two"):
         compare_means(values, pd.Series(["A", "A"], index=values.index))
+
+
+def test_adjust_pvalues__of_none_known_are_none():
+    assert np.isnan(adjust_pvalues(np.array([np.nan, np.nan]))).all()
+    assert adjust_pvalues(np.array([])).tolist() == []
+
+
+def test_variance_prior__by_hand():
+    variances, df = np.array([1.0, 4.0, 64.0]), 2
+    log = np.log(variances) - special.digamma(1)
+    prior = fit_variance_prior(variances, df)
+    # the logs' variance is trigamma(df / 2) from sampling and trigamma(prior / 2) from the prior
+    spread = log.var(ddof=1) - special.polygamma(1, 1)
+    assert special.polygamma(1, prior.df / 2) == pytest.approx(spread)
+    half = prior.df / 2
+    assert np.log(prior.variance) == pytest.approx(
+        log.mean() + special.digamma(half) - np.log(half)
+    )
+
+
+def test_variance_prior__lifts_zeros_to_a_hundred_thousandth_of_the_median_or_of_1():
+    lifted = fit_variance_prior(np.array([2e-5, 2.0, 4.0]), 3)
+    assert fit_variance_prior(np.array([0.0, 2.0, 4.0]), 3) == lifted
+    lifted = fit_variance_prior(np.array([1e-5, 1e-5, 4.0]), 3)
+    assert fit_variance_prior(np.array([0.0, 0.0, 4.0]), 3) == lifted
+
+
+def test_moderate_variances__have_no_more_degrees_of_freedom_than_all_features_together():
+    # three alike: their prior is worth infinitely many, of which 3 * 4 were measured
+    posterior, df = moderate_variances(np.array([2.0, 2.0, 2.0]), 4)
+    assert posterior.tolist() == [2.0, 2.0, 2.0]
+    assert df == 12
+    assert moderate_variances(np.array([2.0, 2.0, 2.0]), 4, n_free=2)[1] == 8
+
+
+def test_moderate_variances__leaves_a_lone_feature_as_it_is():
+    posterior, df = moderate_variances(np.array([3.0]), 4)
+    assert posterior.tolist() == [3.0]
+    assert df == 4
+
+
+def test_moderate_variances__lie_between_their_own_and_the_prior():
+    observed = np.array([0.5, 1.0, 8.0, 30.0])
+    prior = fit_variance_prior(observed, 2).variance
+    posterior, df = moderate_variances(observed, 2)
+    assert (np.sign(posterior - observed) == np.sign(prior - observed)).all()
+    assert (np.abs(posterior - prior) < np.abs(observed - prior)).all()
+    assert 2 < df <= 8
+
+
+def make_model(seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Seven samples of three groups, eight features, and the design."""
+    rng = np.random.default_rng(seed)
+    values = pd.DataFrame(rng.normal(size=(7, 8)) * rng.gamma(2, 1, 8), index=list("abcdefg"))
+    groups = pd.Series(list("AAABBCC"), index=values.index)
+    return values, pd.get_dummies(groups, dtype=float)
+
+
+@given(st.integers(0, 2**31), st.floats(0.01, 100))
+@settings(derandomize=True, deadline=None)
+def test_compare_moderated__turns_with_the_contrast_and_scales_with_the_unit(seed, unit):
+    values, design = make_model(seed)
+    contrast = pd.Series({"A": -1.0, "B": 1.0, "C": 0.0})
+    plain = compare_moderated(values, design, contrast, confidence=0.9)
+    turned = compare_moderated(values * unit + 5, design, -contrast, confidence=0.9)
+    np.testing.assert_allclose(turned["effect"], -unit * plain["effect"], atol=1e-9 * unit)
+    np.testing.assert_allclose(turned["ci_low"], -unit * plain["ci_high"], atol=1e-6 * unit)
+    np.testing.assert_allclose(turned["pvalue"], plain["pvalue"], rtol=1e-6)
+    assert (plain["ci_low"] < plain["effect"]).all()
+    assert (plain["effect"] < plain["ci_high"]).all()
+    excludes = (plain["ci_low"] > 0) | (plain["ci_high"] < 0)
+    assert (excludes == (plain["pvalue"] < 0.1)).all()
+
+
+@given(st.integers(0, 2**31))
+@settings(derandomize=True, deadline=None)
+def test_compare_means__of_two_groups_is_the_square_of_the_moderated_t(seed):
+    values, _ = make_model(seed)
+    groups = pd.Series(list("AAABBBB"), index=values.index)
+    design = pd.get_dummies(groups, dtype=float)
+    t = compare_moderated(values, design, pd.Series({"A": 1.0, "B": -1.0}), confidence=0.95)
+    f = compare_means(values, groups)
+    np.testing.assert_allclose(f["f"], t["t"] ** 2, rtol=1e-9)
+    np.testing.assert_allclose(f["pvalue"], t["pvalue"], rtol=1e-9)
+
+
+def test_compare__gives_no_test_of_a_lone_feature_that_does_not_vary_within_groups():
+    values = pd.DataFrame({"x": [1.0, 1.0, 2.0, 2.0]}, index=list("abcd"))
+    groups = pd.Series(list("AABB"), index=values.index)
+    design = pd.get_dummies(groups, dtype=float)
+    row = compare_moderated(values, design, pd.Series({"A": -1.0, "B": 1.0}), confidence=0.95).iloc[
+        0
+    ]
+    assert row["effect"] == pytest.approx(1.0)
+    assert row[["ci_low", "ci_high", "pvalue"]].isna().all()
+    assert compare_means(values, groups)[["f", "pvalue"]].isna().all(axis=None)
+
+
+def test_compare_means__refuses_without_replicates():
+    values = pd.DataFrame({"x": [1.0, 2.0]}, index=["a", "b"])
+    with pytest.raises(DataError, match="2 samples for 2 groups leave nothing to test with"):
+        compare_means(values, pd.Series(["A", "B"], index=values.index))

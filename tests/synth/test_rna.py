@@ -261,6 +261,17 @@ def test_make_sample__doublets_hold_two_cells():
     assert from_t_cell == pytest.approx(0.85 / 2.15, rel=0.2)
 
 
+def test_make_sample__doublets_are_made_of_two_good_cells():
+    rates = replace(CLEAN, doublet_rate=0.3, dying_rate=0.4, debris_rate=0.3)
+    adata = draw(design_of(rates, cells=1000), "CK1")
+    doublets = adata[adata.obs["kind"] == "doublet"]
+    mitochondrial = doublets.var_names.str.startswith("MT-")
+    share = np.asarray(doublets[:, mitochondrial].X.sum(axis=1)).ravel() / totals(doublets)
+    assert (share < 0.1).mean() > 0.99
+    # a scrap would leave a doublet with the UMIs of one cell: here the two have more than 1.2 each
+    assert (totals(doublets) > 2400).mean() > 0.99
+
+
 def test_make_sample__partners_of_doublets_are_drawn_from_all_cells():
     adata = draw(design_of(replace(CLEAN, doublet_rate=0.5), cells=4000), "CK1")
     partners = adata.obs.loc[adata.obs["kind"] == "doublet", "partner"]

@@ -48,8 +48,10 @@ def share_neighbors(graph: ad.AnnData) -> sparse.csr_matrix:
     Jaccard index of the neighbourhoods of every two cells, each cell a neighbour of itself,
     shape (n_cells, n_cells), symmetric; below 1/15 it is 0, as in Seurat's FindNeighbors.
     """
-    near = (graph.obsp["distances"] > 0) + sparse.eye_array(graph.n_obs, dtype=bool)
-    near = sparse.csr_matrix(near, dtype=np.float64)
+    distances = graph.obsp["distances"].copy()
+    distances.data[:] = 1.0  # also where two cells are the same
+    near = (distances + sparse.eye_array(graph.n_obs)).tocsr()
+    near.data[:] = 1.0
     size = np.diff(near.indptr)
     shared = (near @ near.T).tocoo()
     index = shared.data / (size[shared.row] + size[shared.col] - shared.data)

@@ -13,6 +13,7 @@ from helpers.compute.normalise import find_components
 
 K_WEIGHT = 100  # Seurat's k.weight: anchors that move a cell
 
+CELLS_PER_CLUSTER, MOST_CLUSTERS = 30, 100  # Harmony's own; at least one where cells are few
 # Harmony 0.1.0's own settings, the version the study used; newer releases stop earlier.
 HARMONY = {
     "theta": 2.0,
@@ -46,11 +47,11 @@ def align_harmony(scores: np.ndarray, batches: np.ndarray, *, seed: int) -> np.n
     if len(np.unique(batches)) == 1:
         return scores.copy()
     design = pd.DataFrame({"batch": pd.Categorical(batches)})
+    n_clusters = min(max(round(len(scores) / CELLS_PER_CLUSTER), 1), MOST_CLUSTERS)
     result = harmonypy.run_harmony(
-        scores, design, "batch", random_state=seed, verbose=False, **HARMONY
+        scores, design, "batch", nclust=n_clusters, random_state=seed, verbose=False, **HARMONY
     )
-    corrected = np.asarray(result.Z_corr)
-    return corrected if corrected.shape == scores.shape else corrected.T
+    return np.asarray(result.Z_corr)
 
 
 def align_cca(

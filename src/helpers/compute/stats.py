@@ -8,6 +8,8 @@ from scipy import special, stats
 
 from helpers.errors import DataError
 
+ROUNDING = 1e-14  # a residual smaller than this share of the values is one of floating point
+
 
 def adjust_pvalues(pvalues: np.ndarray | pd.Series) -> np.ndarray:
     """Benjamini-Hochberg adjusted p-values; missing ones stay missing and do not count.
@@ -96,8 +98,6 @@ class LinearFit:
     """Shape (n_coefficients, n_features)."""
     unscaled: np.ndarray
     """Covariance of the coefficients over the variance, shape (n_coefficients, n_coefficients)."""
-    residual: np.ndarray
-    """Sum of squared residuals of every feature."""
     variance: np.ndarray
     """Moderated variance of every feature."""
     df: float
@@ -135,9 +135,11 @@ def fit_moderated(
         raise DataError(msg)
     coefficients, *_ = np.linalg.lstsq(matrix, observed, rcond=None)
     residual = ((observed - matrix @ coefficients) ** 2).sum(axis=0)
+    rounding = (ROUNDING * np.abs(observed).max(axis=0)) ** 2
+    residual[residual <= rounding * len(matrix)] = 0.0
     variance, df_total = moderate_variances(residual / df, df, n_free=n_free)
     unscaled = np.linalg.pinv(matrix.T @ matrix)
-    return LinearFit(coefficients, unscaled, residual, variance, df_total)
+    return LinearFit(coefficients, unscaled, variance, df_total)
 
 
 def compare_moderated(
@@ -223,9 +225,9 @@ def compare_means(
         msg = f"{design.shape[1]} group: an overall test compares at least two"
         raise DataError(msg)
     fit = fit_moderated(values, design, n_free=n_free)
-    total = ((values - values.mean()) ** 2).sum().to_numpy()
-    variance = np.where(fit.variance > 0, fit.variance, np.nan)
-    f = (total - fit.residual) / df_groups / variance
+    fitted = design.to_numpy() @ fit.coefficients
+    between = ((fitted - values.mean().to_numpy()) ** 2).sum(axis=0)
+    f = between / df_groups / np.where(fit.variance > 0, fit.variance, np.nan)
     return pd.DataFrame(
         {
             "f": f,

@@ -58,6 +58,7 @@ class StoredMatrix:
 
 
 def path_of(item: h5py.Group | h5py.Dataset) -> Path:
+    """The file a group or dataset is in."""
     return Path(item.file.filename)
 
 

@@ -39,8 +39,10 @@ def write_json_if_changed(record: object, path: Path) -> None:
 
 
 def dump_json(record: object) -> str:
+    """A record as JSON text, keys in the order given."""
     return json.dumps(record, indent=1, ensure_ascii=False) + "\n"
 
 
 def read_json(path: Path) -> dict[str, object]:
+    """A record written as JSON."""
     return dict(json.loads(path.read_text(encoding="utf-8")))

@@ -66,6 +66,7 @@ def _providers() -> dict[str, set[str]]:
 
 
 def module_file(name: str) -> Path:
+    """Where a module of the project lies, by its dotted name."""
     path = SOURCE / Path(*name.split("."))
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 

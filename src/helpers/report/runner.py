@@ -61,16 +61,16 @@ def run_job(spec: Path, folder: Path) -> int:
         write_text(folder / job.log, traceback.format_exc())
     record = {"job": job.name, "status": outcome, "reason": reason} | _costs(began)
     write_json(record, folder / "records" / f"{job.name.replace('/', '.')}.json")
-    announce(folder, job.name, outcome, seconds=record["seconds"], reason=reason)
+    announce(folder, job.name, outcome, {"seconds": record["seconds"], "reason": reason})
     if job.kind == "chapter":
         _write_status(job, folder, record)
         return 0
     return 1 if outcome == "failed" else 0
 
 
-def announce(folder: Path, name: str, event: str, **more: object) -> None:
+def announce(folder: Path, name: str, event: str, details: dict[str, object] | None = None) -> None:
     """Append one line to the build's list of events; short appends are atomic."""
-    line = json.dumps({"job": name, "event": event, **more}, ensure_ascii=False)
+    line = json.dumps({"job": name, "event": event} | (details or {}), ensure_ascii=False)
     with (folder / "jobs" / "events.jsonl").open("a", encoding="utf-8") as events:
         events.write(line + "\n")
 

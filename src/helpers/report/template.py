@@ -42,7 +42,7 @@ contrasts:
     reference: CR
 
 # Only some chapters (all if left out): {chapters}.
-# chapters: [cohort, quality, fig1_composition, claims]
+# chapters: [{chapters}]
 
 # Parameters that differ from params/defaults/<chapter>.yml, where each is explained.
 # overrides:

@@ -40,4 +40,5 @@ def _verify_panel(passport: Path, folder: Path) -> list[str]:
 
 
 def count_passports(folder: Path) -> int:
+    """Panels of a results folder that have a passport."""
     return len(list((folder / "figures").glob("*/*.json")))
