@@ -1,8 +1,6 @@
 import json
 import shutil
-import signal
 import subprocess
-import sys
 import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -275,27 +273,3 @@ def test_build__gives_the_same_bytes_twice(book, tmp_path):
 def hashes(folder: Path) -> dict[str, str]:
     files = [folder / "claims.csv", *sorted((folder / "tables").glob("*/*.csv"))]
     return {str(path.relative_to(folder)): hash_file(path) for path in files}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_build__goes_on_where_it_was_stopped(book, tmp_path, number):
-    results = tmp_path / "results"
-    command = [sys.executable, "-m", "helpers.report.cli", "build", str(book.cohort)]
-    command += ["--results", str(results), "--cores", "1"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    for line in process.stdout:
-        if line.startswith("[2/"):
-            break
-    process.send_signal(number)
-    _, said = process.communicate(timeout=60)
-    expected = 130 if number == signal.SIGINT else -signal.SIGKILL
-    assert process.returncode == expected
-    assert ("run the same command again" in said) == (number == signal.SIGINT)
-    finished = build(book.cohort, results)
-    assert finished.returncode == 0, finished.stderr
-    rerun = [line for line in finished.stdout.splitlines() if line.startswith("to run: rna_sample")]
-    assert len(rerun) <= RNA_SAMPLES - 1
-    assert hashes(results / "hostile") == hashes(book.folder)
-    partial = [path for path in results.rglob("*") if ".partial." in path.name]
-    assert [p for p in partial if "snakemake" not in str(p)] == []
