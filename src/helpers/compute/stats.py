@@ -83,7 +83,12 @@ def moderate_variances(variances: np.ndarray, df: float) -> tuple[np.ndarray, fl
 
 
 def compare_moderated(
-    values: pd.DataFrame, design: pd.DataFrame, contrast: pd.Series, *, confidence: float
+    values: pd.DataFrame,
+    design: pd.DataFrame,
+    contrast: pd.Series,
+    *,
+    confidence: float,
+    weights: np.ndarray | None = None,
 ) -> pd.DataFrame:
     """Moderated t-test of a contrast in a linear model of every feature (limma).
 
@@ -97,6 +102,8 @@ def compare_moderated(
         Weight of each coefficient.
     confidence
         Coverage of the interval.
+    weights
+        Precision of every value, shape of ``values``; all alike if not given.
 
     Returns
     -------
@@ -116,14 +123,11 @@ def compare_moderated(
     if df < 1:
         msg = f"{len(matrix)} samples for {matrix.shape[1]} groups leave nothing to test with"
         raise DataError(msg)
-    coefficients, *_ = np.linalg.lstsq(matrix, values.to_numpy(dtype=float), rcond=None)
-    residuals = values.to_numpy(dtype=float) - matrix @ coefficients
-    variances = (residuals**2).sum(axis=0) / df
-    weights = contrast.reindex(design.columns).to_numpy(dtype=float)
-    posterior, df_total = moderate_variances(variances, df)
-    scale = weights @ np.linalg.pinv(matrix.T @ matrix) @ weights
+    observed = values.to_numpy(dtype=float)
+    vector = contrast.reindex(design.columns).to_numpy(dtype=float)
+    effect, residual, scale = _fit_linear(observed, matrix, vector, weights)
+    posterior, df_total = moderate_variances(residual / df, df)
     error = np.sqrt(posterior * scale)
-    effect = weights @ coefficients
     t = np.divide(effect, error, out=np.zeros_like(effect), where=error > 0)
     distribution = stats.norm() if np.isinf(df_total) else stats.t(df_total)
     half = distribution.ppf(0.5 + confidence / 2) * error
@@ -138,3 +142,17 @@ def compare_moderated(
         },
         index=values.columns,
     )
+
+
+def _fit_linear(
+    values: np.ndarray, design: np.ndarray, contrast: np.ndarray, weights: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Contrast, residual sum of squares and unscaled variance of the contrast, each feature."""
+    if weights is None:
+        weights = np.ones_like(values)
+    products = np.einsum("sa,sf,sb->fab", design, weights, design)
+    inverse = np.linalg.pinv(products, hermitian=True)
+    coefficients = np.einsum("fab,sb,sf->fa", inverse, design, weights * values)
+    residuals = values - design @ coefficients.T
+    scale = np.einsum("a,fab,b->f", contrast, inverse, contrast)
+    return coefficients @ contrast, (weights * residuals**2).sum(axis=0), scale
