@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from helpers.compute.stats import adjust_pvalues
+from helpers.compute.stats import adjust_pvalues, compare_moderated
 from helpers.errors import DataError
+from helpers.schema import CELL_TYPE, CONTRAST, GENE, SAMPLE, SUBCLUSTER, Contrast
 
 GeneSets = Mapping[tuple[str, str], list[str]]  # (library, term) -> genes
 CHUNK = 250  # permutations drawn at a time
@@ -183,7 +184,9 @@ def rank_sets(
         rows.append((library, term, len(where), score, score / mean, pvalue, leading))
     columns = ["library", "term", "size", "es", "nes", "pvalue", "leading"]
     table = pd.DataFrame(rows, columns=columns)
-    table.insert(6, "padj", table.groupby("library")["pvalue"].transform(adjust_pvalues).astype(float))
+    table.insert(
+        6, "padj", table.groupby("library")["pvalue"].transform(adjust_pvalues).astype(float)
+    )
     return table.sort_values("pvalue", kind="stable", ignore_index=True)
 
 
@@ -323,3 +326,235 @@ def log_rates(sums: np.ndarray, genes: pd.Index, names: pd.Index) -> pd.DataFram
     """log2 counts per million plus one of pseudobulk sums, shape (n_genes, n_samples)."""
     depth = sums.sum(axis=1, keepdims=True)
     return pd.DataFrame(np.log2(sums / depth * 1e6 + 1).T, index=genes, columns=names)
+
+
+def mean_rates(rates: pd.DataFrame, sets: GeneSets, *, min_size: int = 10) -> pd.DataFrame:
+    """Mean log2 rate of every set's genes, less that of all genes of the sample.
+
+    Unlike a rank score it is in log2 units, so that a difference is a mean log2 fold change.
+
+    Returns
+    -------
+    Shape (n_sets, n_samples), indexed by (library, term).
+    """
+    centred = rates - rates.mean(axis=0)
+    rows = {}
+    for key, genes in sets.items():
+        where = _places(rates.index, genes)
+        if len(where) >= min_size:
+            rows[key] = centred.iloc[where].mean(axis=0)
+    index = pd.MultiIndex.from_tuples(list(rows), names=["library", "term"])
+    return pd.DataFrame(list(rows.values()), index=index, columns=rates.columns)
+
+
+def find_terms(
+    genes: pd.DataFrame,
+    sets: GeneSets,
+    *,
+    fdr: float,
+    min_log2fc: float,
+    similarity: float,
+    min_size: int,
+    max_size: int,
+) -> pd.DataFrame:
+    """Terms over-represented among the genes up and among those down, in every comparison.
+
+    The background of a comparison is the genes it tested.
+
+    Parameters
+    ----------
+    genes
+        ``cell_type``, ``contrast``, ``gene``, ``log2fc``, ``padj``, one row a gene tested.
+
+    Returns
+    -------
+    ``cell_type``, ``contrast``, ``direction`` (up or down), the columns of
+    :func:`find_overrepresented`, and ``represented_by``: the better term that stands for a
+    called one (:func:`collapse_terms`), empty for terms not called.
+    """
+    parts = [pd.DataFrame(columns=[CELL_TYPE, CONTRAST, "direction"])]
+    for (cell_type, contrast), table in genes.groupby([CELL_TYPE, CONTRAST], sort=False):
+        background = list(table[GENE])
+        for direction, sign in (("up", 1), ("down", -1)):
+            called = (table["padj"] < fdr) & (sign * table["log2fc"] >= min_log2fc)
+            found = find_overrepresented(
+                list(table.loc[called, GENE]),
+                background,
+                sets,
+                min_size=min_size,
+                max_size=max_size,
+            )
+            found.insert(0, "direction", direction)
+            found.insert(0, CONTRAST, contrast)
+            found.insert(0, CELL_TYPE, cell_type)
+            parts.append(found.assign(represented_by=_stand_ins(found, fdr, similarity)))
+    return pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
+
+
+def _stand_ins(terms: pd.DataFrame, fdr: float, similarity: float) -> pd.Series:
+    called = terms[terms["padj"] < fdr]
+    return collapse_terms(called, similarity=similarity).reindex(terms.index).fillna("")
+
+
+def show_terms(
+    terms: pd.DataFrame, *, cell_type: str, direction: str, n: int, fdr: float
+) -> pd.DataFrame:
+    """The best ``n`` called terms of a panel that stand for themselves."""
+    mine = terms[(terms[CELL_TYPE] == cell_type) & (terms["direction"] == direction)]
+    own = mine[(mine["padj"] < fdr) & (mine["represented_by"] == mine["term"])]
+    return own.sort_values("pvalue", kind="stable").head(n)
+
+
+def rank_groups(
+    statistics: pd.DataFrame,
+    sets: GeneSets,
+    *,
+    by: list[str],
+    statistic: str,
+    n_permutations: int,
+    seed: int,
+    min_size: int,
+    max_size: int,
+) -> pd.DataFrame:
+    """Gene set enrichment along the ranking of every part of a table.
+
+    Parameters
+    ----------
+    statistics
+        ``gene``, the signed ``statistic`` and the columns ``by`` that tell the parts.
+
+    Returns
+    -------
+    The columns ``by`` before those of :func:`rank_sets`.
+    """
+    parts = [pd.DataFrame(columns=by)]
+    for key, table in statistics.groupby(by, sort=False):
+        ranked = rank_sets(
+            table.set_index(GENE)[statistic],
+            sets,
+            n_permutations=n_permutations,
+            seed=seed,
+            min_size=min_size,
+            max_size=max_size,
+        )
+        for position, (name, value) in enumerate(zip(by, key, strict=True)):
+            ranked.insert(position, name, value)
+        parts.append(ranked)
+    return pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
+
+
+def pick_terms(ranked: pd.DataFrame, *, by: str, n: int, fdr: float) -> list[tuple[str, str]]:
+    """(library, term) of the terms to show: the strongest called of each part, taking turns."""
+    called = ranked[ranked["padj"] < fdr].copy()
+    called["rank"] = called["nes"].abs().groupby(called[by]).rank(ascending=False, method="first")
+    ordered = called.sort_values(["rank", by], kind="stable")
+    chosen = list(dict.fromkeys(zip(ordered["library"], ordered["term"], strict=True)))[:n]
+    return sorted(chosen)
+
+
+def score_pseudobulk(rates: pd.DataFrame, sets: GeneSets, *, min_size: int) -> pd.DataFrame:
+    """GSVA and ssGSEA of pseudobulk samples, tidy.
+
+    Parameters
+    ----------
+    rates
+        From :func:`log_rates`, shape (n_genes, n_columns).
+
+    Returns
+    -------
+    ``column``, ``library``, ``term``, ``method``, ``score``.
+    """
+    parts = []
+    for method, score in (("GSVA", score_gsva), ("ssGSEA", score_ssgsea)):
+        table = score(rates, sets, min_size=min_size)
+        table.columns.name = "column"
+        tidy = table.reset_index().melt(["library", "term"], var_name="column", value_name="score")
+        parts.append(tidy.assign(method=method))
+    columns = ["column", "library", "term", "method", "score"]
+    return pd.concat(parts, ignore_index=True)[columns]
+
+
+def measure_terms(
+    rates: pd.DataFrame,
+    groups: pd.Series,
+    contrast: Contrast,
+    sets: GeneSets,
+    *,
+    cell_type: str,
+    min_size: int,
+    confidence: float,
+) -> pd.DataFrame:
+    """Difference of two groups in every term's mean log2 rate, samples being the unit.
+
+    Parameters
+    ----------
+    rates
+        log2 rates of the samples of one type, shape (n_genes, n_samples).
+    groups
+        Group of every sample, indexed like the columns of ``rates``.
+
+    Returns
+    -------
+    Effects by sample as claims are looked up in; ``feature`` is library and term.
+    """
+    design = pd.get_dummies(groups.reindex(rates.columns), dtype=float)
+    n_test, n_reference = (
+        int(design[label].sum()) if label in design else 0
+        for label in (contrast.test, contrast.reference)
+    )
+    scores = mean_rates(rates, sets, min_size=min_size)
+    table = pd.DataFrame(
+        {
+            "measure": "activity",
+            CELL_TYPE: cell_type,
+            SUBCLUSTER: "",
+            "feature": [f"{library}: {term}" for library, term in scores.index],
+            "test_group": contrast.test,
+            "reference_group": contrast.reference,
+            "unit": SAMPLE,
+            "n_reference": n_reference,
+            "n_test": n_test,
+        }
+    )
+    if min(n_test, n_reference) == 0 or len(design) <= design.shape[1] or scores.empty:
+        empty = dict.fromkeys(("effect", "ci_low", "ci_high", "pvalue"), np.nan)
+        reason = f"{n_reference} and {n_test} samples have enough cells: a group needs two"
+        return table.assign(**empty, reason=reason)
+    weights = pd.Series({contrast.test: 1.0, contrast.reference: -1.0})
+    fitted = compare_moderated(
+        scores.T,
+        design,
+        weights.reindex(design.columns, fill_value=0.0),
+        confidence=confidence,
+    ).reset_index(drop=True)
+    return table.join(fitted[["effect", "ci_low", "ci_high", "pvalue"]]).assign(reason="")
+
+
+def rate_pathways(
+    ranked: pd.DataFrame, planted: pd.DataFrame, *, by: str, fdr: float
+) -> pd.DataFrame:
+    """Whether every planted pathway was found in its direction.
+
+    Parameters
+    ----------
+    ranked
+        From :func:`rank_groups`, with column ``by``.
+    planted
+        ``by``, ``pathway`` and ``log2fc``, one row a gene.
+
+    Returns
+    -------
+    One row a planted pathway and term of that name: ``by``, ``pathway``, ``library``,
+    ``direction`` planted, ``nes``, ``padj``, ``found``.
+    """
+    asked = planted.groupby([by, "pathway"], as_index=False)["log2fc"].mean()
+    lowered = ranked.assign(pathway=ranked["term"].str.lower())
+    asked["key"] = asked["pathway"].str.lower()
+    both = asked.merge(
+        lowered[[by, "pathway", "library", "nes", "padj"]].rename(columns={"pathway": "key"}),
+        on=[by, "key"],
+        how="left",
+    )
+    both["direction"] = np.where(both["log2fc"] > 0, "up", "down")
+    both["found"] = (np.sign(both["nes"]) == np.sign(both["log2fc"])) & (both["padj"] < fdr)
+    return both[[by, "pathway", "library", "direction", "nes", "padj", "found"]]

@@ -11,7 +11,7 @@ from statsmodels.nonparametric.smoothers_lowess import lowess
 
 from helpers.compute.stats import adjust_pvalues, compare_moderated
 from helpers.errors import DataError
-from helpers.schema import GENE, GROUP, SAMPLE, Contrast
+from helpers.schema import CELL_TYPE, CONTRAST, GENE, GROUP, SAMPLE, Contrast
 
 MIN_CELLS_SAMPLE = 10  # cells a sample needs for its sum to speak for it
 LOG_RATIO_TRIM, SUM_TRIM = 0.3, 0.05  # shares of genes TMM leaves out at either end
@@ -93,7 +93,9 @@ def _rank_sums(
     from loguru import logger
 
     logger.disable("illico")
-    kept = np.ones(len(labels), bool) if reference is None else np.isin(labels, [*groups, reference])
+    kept = (
+        np.ones(len(labels), bool) if reference is None else np.isin(labels, [*groups, reference])
+    )
     cells = pd.DataFrame({"label": labels[kept].astype(str)})
     cells.index = cells.index.astype(str)
     matrix = expression[kept].tocsc()
@@ -107,9 +109,9 @@ def _rank_sums(
         n_threads=int(os.environ.get("OMP_NUM_THREADS", "2")),
     )
     # A gene without any difference, or in no cell, has no deviation to divide by.
-    z = table["z_score"].unstack(level=0).fillna(0.0)
+    z = table["z_score"].fillna(0.0)
     order = [str(i) for i in range(matrix.shape[1])]
-    return {group: z[group].reindex(order).to_numpy() for group in groups}
+    return {group: z.loc[group].reindex(order).to_numpy() for group in groups}
 
 
 def _group_means(
@@ -183,11 +185,16 @@ def scale_factors(sums: np.ndarray) -> np.ndarray:
         reference = int(np.sqrt(seen).sum(axis=1).argmax())
     else:
         reference = int(np.abs(upper - upper.mean()).argmin())
-    logs = [_trimmed_ratio(row, seen[reference], n, depth[reference]) for row, n in zip(seen, depth, strict=True)]
+    logs = [
+        _trimmed_ratio(row, seen[reference], n, depth[reference])
+        for row, n in zip(seen, depth, strict=True)
+    ]
     return 2 ** (np.array(logs) - np.mean(logs))
 
 
-def _trimmed_ratio(sample: np.ndarray, reference: np.ndarray, n: float, n_reference: float) -> float:
+def _trimmed_ratio(
+    sample: np.ndarray, reference: np.ndarray, n: float, n_reference: float
+) -> float:
     """Weighted mean log2 ratio to the reference of genes neither extreme nor rare."""
     both = (sample > 0) & (reference > 0)
     a, b = sample[both] / n, reference[both] / n_reference
@@ -355,8 +362,10 @@ def join_units(cells: pd.DataFrame, samples: pd.DataFrame, *, fdr: float) -> pd.
     ``sample_t``, ``sample_pvalue``, ``sample_padj``, ``called`` (both, cell only, sample only,
     neither, or untested where there is no test by sample).
     """
-    renamed = samples.set_index(GENE)[["log2fc", "ci_low", "ci_high", "t", "pvalue", "padj"]]
-    both = cells.drop(columns="label").join(renamed.add_prefix("sample_"), on=GENE)
+    columns = ["log2fc", "ci_low", "ci_high", "t", "pvalue", "padj"]
+    renamed = samples.set_index(GENE)[columns].add_prefix("sample_")
+    kept = [GENE, "log2fc", "pvalue", "padj", "pct_test", "pct_reference"]
+    both = cells[kept].join(renamed, on=GENE)
     by_cell, by_sample = both["padj"] < fdr, both["sample_padj"] < fdr
     names = ["untested", "both", "cell only", "sample only"]
     conditions = [both["sample_padj"].isna(), by_cell & by_sample, by_cell, by_sample]
@@ -393,3 +402,29 @@ def count_calls(genes: pd.DataFrame, *, by: list[str], alpha: float = 0.05) -> p
         rows.append(row)
     columns = [*by, "n_genes", "both", "cell_only", "sample_only", "neither"]
     return pd.DataFrame(rows, columns=[*columns, "rejected_cell", "rejected_sample", "correlation"])
+
+
+def pair_units(genes: pd.DataFrame, *, fdr: float) -> pd.DataFrame:
+    """The two tests of every gene side by side, in every type and contrast.
+
+    Parameters
+    ----------
+    genes
+        One row a type, contrast, unit and gene.
+
+    Returns
+    -------
+    ``cell_type``, ``contrast`` and the columns of :func:`join_units`.
+    """
+    parts = []
+    for (cell_type, contrast), table in genes.groupby([CELL_TYPE, CONTRAST], sort=False):
+        by_cell, by_sample = (
+            table[table["unit"] == unit].rename(columns={"statistic": "t"})
+            for unit in ("cell", SAMPLE)
+        )
+        if len(by_cell):
+            both = join_units(by_cell.rename(columns={"t": "z"}), by_sample, fdr=fdr)
+            both.insert(0, CONTRAST, contrast)
+            both.insert(0, CELL_TYPE, cell_type)
+            parts.append(both)
+    return pd.concat(parts, ignore_index=True)

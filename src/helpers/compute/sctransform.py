@@ -149,9 +149,9 @@ def _fit_theta(y: np.ndarray, mu: np.ndarray) -> np.ndarray:
     for _ in range(9):
         t = np.abs(theta[active])[:, None]
         v, m = y[active], mu[active]
-        score = (
-            special.digamma(t + v) - special.digamma(t) + np.log(t) + 1 - np.log(t + m)
-        ) - (v + t) / (m + t)
+        score = (special.digamma(t + v) - special.digamma(t) + np.log(t) + 1 - np.log(t + m)) - (
+            v + t
+        ) / (m + t)
         information = (
             special.polygamma(1, t) - special.polygamma(1, t + v) - 1 / t + 2 / (m + t)
         ) - (v + t) / (m + t) ** 2
@@ -264,18 +264,34 @@ def find_residuals(
     return np.clip(residuals, -clip, clip)
 
 
-def residual_variances(counts: sparse.csr_matrix, model: CountModel, *, clip: float) -> np.ndarray:
-    """Variance of every modelled gene's residuals; genes that vary are above one."""
+def residual_variances(
+    counts: sparse.csr_matrix,
+    model: CountModel,
+    *,
+    clip: float,
+    within: np.ndarray | None = None,
+) -> np.ndarray:
+    """Variance of every modelled gene's residuals; genes that vary are above one.
+
+    Parameters
+    ----------
+    within
+        Batch of every cell; the variance is then that around the batches' means.
+    """
     by_gene = sparse.csc_matrix(counts)
     variances = np.empty(len(model.genes))
     for block in _blocks(counts.shape[0], len(model.genes)):
         columns = np.arange(block.start, block.stop)
         residuals = find_residuals(by_gene, model, columns=columns, clip=clip)
+        if within is not None:
+            residuals = regress_out(residuals, pd.DataFrame({"batch": within.astype(str)}))
         variances[block] = residuals.var(axis=0, ddof=1)
     return variances
 
 
-def regress_out(values: np.ndarray, covariates: pd.DataFrame) -> np.ndarray:
+def regress_out(
+    values: np.ndarray, covariates: pd.DataFrame, *, beside: np.ndarray | None = None
+) -> np.ndarray:
     """What a linear model of the covariates leaves of every column, centred.
 
     Parameters
@@ -284,11 +300,16 @@ def regress_out(values: np.ndarray, covariates: pd.DataFrame) -> np.ndarray:
         Shape (n_cells, n_genes).
     covariates
         One row a cell; columns of text are taken as categories.
+    beside
+        Group of every cell whose differences are fitted together with the covariates and stay.
     """
-    design = pd.get_dummies(covariates, drop_first=True, dtype=float)
-    matrix = np.column_stack([np.ones(len(design)), design.to_numpy(dtype=float)])
-    fitted, *_ = np.linalg.lstsq(matrix, values, rcond=None)
-    return values - matrix @ fitted
+    design = pd.get_dummies(covariates, drop_first=True, dtype=float).to_numpy(dtype=float)
+    design = design - design.mean(axis=0)
+    kept = np.ones((len(design), 1))
+    if beside is not None:
+        kept = pd.get_dummies(pd.Series(beside), dtype=float).to_numpy()
+    fitted, *_ = np.linalg.lstsq(np.column_stack([kept, design]), values, rcond=None)
+    return values - design @ fitted[kept.shape[1] :] - values.mean(axis=0)
 
 
 def seurat_clip(n_cells: int) -> float:

@@ -6,7 +6,7 @@ import igraph
 import numpy as np
 import pandas as pd
 from scipy import sparse
-from scipy.sparse import csgraph, linalg
+from scipy.sparse import linalg
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import NearestNeighbors
@@ -131,8 +131,10 @@ def cluster_modular(
     import random
 
     upper = sparse.triu(graph, k=1).tocoo()
-    edges = igraph.Graph(graph.shape[0], list(zip(upper.row.tolist(), upper.col.tolist(), strict=True)))
-    igraph.set_random_number_generator(random.Random(seed))
+    edges = igraph.Graph(
+        graph.shape[0], list(zip(upper.row.tolist(), upper.col.tolist(), strict=True))
+    )
+    igraph.set_random_number_generator(random.Random(seed))  # noqa: S311  no secret
     if method == "louvain":
         found = edges.community_multilevel(weights=upper.data, resolution=resolution)
     else:
@@ -187,8 +189,9 @@ def measure_stability(
         whole = adjusted_rand_score(before, again)
         for name in names:
             mine = before == name
-            best = max(np.unique(again), key=lambda other, mine=mine: _jaccard(mine, again == other))
-            rows.append((draw, name, adjusted_rand_score(mine, again == best), whole))
+            shared = [_jaccard(mine, again == other) for other in range(len(names))]
+            best = again == int(np.argmax(shared))
+            rows.append((draw, name, adjusted_rand_score(mine, best), whole))
     return pd.DataFrame(rows, columns=["draw", "cluster", "ari", "ari_all"])
 
 

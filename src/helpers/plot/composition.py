@@ -75,7 +75,13 @@ def _stack(ax: Axes, table: pd.DataFrame, colours: dict[str, str]) -> None:
     ax.set_xlim(-0.6, len(table) - 0.4)
 
 
-def plot_samples(proportions: pd.DataFrame, *, groups: list[str], ax: Axes | None = None) -> Axes:
+def plot_samples(
+    proportions: pd.DataFrame,
+    *,
+    groups: list[str],
+    row_name: str = "cell type",
+    ax: Axes | None = None,
+) -> Axes:
     """Every sample's share of every type, side by side by group, with group means."""
     types = list(dict.fromkeys(proportions[CELL_TYPE]))
     ax = own_axes(ax, PAGE_WIDTH_MM, 65)
@@ -108,13 +114,13 @@ def plot_samples(proportions: pd.DataFrame, *, groups: list[str], ax: Axes | Non
         ax.axvline(edge - 0.5, color="#EEEEEE", linewidth=0.5, zorder=0)
     ax.set_xlim(-0.6, len(types) - 0.4)
     ax.set_ylim(bottom=0)
-    ax.set_xlabel("cell type")
+    ax.set_xlabel(row_name)
     ax.set_ylabel("cells of the sample (%)")
     ax.legend(title="group (samples)", loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0)
     return ax
 
 
-def plot_effects(contrasts: pd.DataFrame, *, fdr: float) -> Figure:
+def plot_effects(contrasts: pd.DataFrame, *, fdr: float, row_name: str = "cell type") -> Figure:
     """Differences in proportion with their intervals: sample-level and cell-level side by side.
 
     Parameters
@@ -124,12 +130,15 @@ def plot_effects(contrasts: pd.DataFrame, *, fdr: float) -> Figure:
         one pair of axes a contrast.
     fdr
         Rows with ``padj`` below it are drawn filled, others hollow.
+    row_name
+        What the rows are.
     """
     names = list(dict.fromkeys(contrasts["contrast"]))
     n_types = contrasts[CELL_TYPE].nunique()
     figure, axes = new_grid(150, (20 + 6.0 * n_types) * len(names), len(names), 1)
     for ax, name in zip(axes, names, strict=True):
         _draw_contrast(ax, contrasts[contrasts["contrast"] == name], fdr)
+        ax.set_ylabel(row_name)
         ax.set_xlabel(f"difference in proportion, {plain(name)} (log2 odds ratio)")
     for unit in ("sample", "cell"):
         axes[0].plot([], [], ls="", ms=4, **UNIT_STYLE[unit])
@@ -148,7 +157,6 @@ def _draw_contrast(ax: Axes, table: pd.DataFrame, fdr: float) -> None:
     ax.axvline(0, color=DARK, linewidth=0.6)
     ax.set_yticks(range(len(order)), [plain(kind) for kind in order])
     ax.set_ylim(-0.7, len(order) - 0.3)
-    ax.set_ylabel("cell type")
 
 
 def _draw_intervals(ax: Axes, table: pd.DataFrame, unit: str, shift: float, fdr: float) -> None:

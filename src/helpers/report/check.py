@@ -8,7 +8,7 @@ from pathlib import Path
 from helpers.errors import Defect
 from helpers.io.cohort import Reading, read_cohort
 from helpers.io.inspect import inspect_rna
-from helpers.params import CHAPTER_PARAMS, load_defaults, marker_file, nearest
+from helpers.params import CHAPTER_PARAMS, gene_set_file, load_defaults, marker_file, nearest
 from helpers.schema import CohortFile, Sample
 
 MAX_NAME = 100
@@ -83,6 +83,16 @@ def _check_reference_files(reading: Reading, file: CohortFile) -> Iterator[Defec
             yield Defect(
                 where, what, "a file in params/reference or an absolute path", "correct the path"
             )
+        listed = values.get("gene_sets")
+        for item in listed if isinstance(listed, list) else ():
+            path = gene_set_file(str(item))
+            if not path.is_file():
+                yield Defect(
+                    reading.spot("overrides", chapter, "gene_sets"),
+                    f"{path} does not exist",
+                    "a GMT file in params/reference, an absolute path, or a fetched collection",
+                    f"correct the path, or run relapse-book fetch {path.stem}",
+                )
 
 
 def _check_groups(reading: Reading, file: CohortFile, sheet: str) -> Iterator[Defect]:

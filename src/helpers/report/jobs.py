@@ -10,6 +10,8 @@ STAGES: dict[str, tuple[str, str]] = {
     "rna_sample": ("helpers.stages.rna", "run_rna_sample"),
     "rna_integrate": ("helpers.stages.rna", "run_rna_integrate"),
     "rna_annotate": ("helpers.stages.rna", "run_rna_annotate"),
+    "expression": ("helpers.stages.expression", "run_expression"),
+    "subclusters": ("helpers.stages.subclusters", "run_subclusters"),
 }
 
 

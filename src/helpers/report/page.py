@@ -16,7 +16,7 @@ from helpers.io.atomic import replacing
 from helpers.io.tables import read_table, write_json, write_table
 from helpers.params import CHAPTER_PARAMS, load_defaults, origins
 from helpers.report.jobs import Job, read_job
-from helpers.schema import BARCODE, GROUP, RESULT_COLUMNS, SAMPLE, Claim, Contrast
+from helpers.schema import BARCODE, GROUP, RESULT_COLUMNS, SAMPLE, SUBCLUSTER, Claim, Contrast
 
 SHOWN_ROWS = 1000  # rows of a table put on the page; all are in the file
 PNG_DPI = 300
@@ -88,11 +88,16 @@ class Page:
         text = [SAMPLE, GROUP]
         return merged.astype(dict.fromkeys(text, str))
 
-    def truth(self) -> pd.DataFrame | None:
-        """What was planted in each cell of a simulated cohort, if it was written."""
-        if "truth" not in self.job.data:
+    def truth(self, planted: str = "cells") -> pd.DataFrame | None:
+        """A table of what was planted in a simulated cohort, if it was written.
+
+        ``cells`` has one row a cell; the others are the tables beside it.
+        """
+        role = "truth" if planted == "cells" else f"truth/{planted}"
+        if role not in self.job.data:
             return None
-        return pd.read_csv(self.job.data["truth"][0], keep_default_na=False)
+        path = self.job.data[role][0]
+        return pd.read_csv(path, keep_default_na=False, dtype={SUBCLUSTER: str})
 
     # What the chapter shows
 
@@ -163,10 +168,15 @@ class Page:
         return Html(_table_html(self.chapter, name, table, caption))
 
     def truth_table(
-        self, name: str, compare: Callable[[pd.DataFrame], pd.DataFrame], *, caption: str
+        self,
+        name: str,
+        compare: Callable[[pd.DataFrame], pd.DataFrame],
+        *,
+        caption: str,
+        planted: str = "cells",
     ) -> Html:
         """A table of what was found again of what was planted; a sentence for real cohorts."""
-        truth = self.truth()
+        truth = self.truth(planted)
         if truth is None:
             return Html("<p>Nothing was planted in this cohort: there is no known answer.</p>")
         return self.table(name, compare(truth), caption=caption)

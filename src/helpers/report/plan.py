@@ -6,12 +6,18 @@ from pathlib import Path
 
 from helpers.io.digest import DigestCache, hash_file
 from helpers.io.tables import dump_json, read_json, write_json_if_changed
-from helpers.params import Params, load_params
+from helpers.params import Params, gene_set_files, load_params
 from helpers.project import BOOK, NOTEBOOKS, PARAMS
-from helpers.report.chapters import CHAPTERS, Chapter, skip_reason
+from helpers.report.chapters import CHAPTERS, SUBCLUSTER_KEYS, Chapter, skip_reason
 from helpers.report.jobs import Job
 from helpers.report.modules import notebook_digest, notebook_imports
-from helpers.report.pipeline import code_of, rna_jobs, sample_row
+from helpers.report.pipeline import (
+    code_of,
+    expression_job,
+    rna_jobs,
+    sample_row,
+    subcluster_job,
+)
 from helpers.schema import Cohort
 
 BOOK_PAGE = "book/html/index.html"
@@ -52,6 +58,9 @@ def make_plan(cohort: Cohort, folder: Path) -> Plan:
     jobs: list[Job] = []
     if any(chapter.needs == ("rna",) for chapter in running):
         jobs += rna_jobs(cohort, params, digests)
+    if any(chapter.id == "fig3_enrichment" for chapter in running):
+        jobs.append(expression_job(cohort, params))
+    jobs += [subcluster_job(c.id, params) for c in running if c.id in SUBCLUSTER_KEYS]
     chapters = [
         _chapter_job(chapter, cohort, params[chapter.id], jobs, digests)
         for chapter in running
@@ -101,6 +110,10 @@ def _chapter_job(
     truth = cohort.path.parent / "truth" / "cells.csv"
     if cohort.file.simulated and truth.is_file():
         data["truth"] = [str(truth), digests.hash(truth)]
+        for path in sorted(set(truth.parent.glob("*.csv")) - {truth}):
+            data[f"truth/{path.stem}"] = [str(path), digests.hash(path)]
+    for path in gene_set_files(getattr(params, "gene_sets", [])):
+        data[path.name] = [str(path), hash_file(path)]
     return Job(
         name=f"chapter/{chapter.id}",
         inputs=(*(barcodes if chapter.needs else ()), *chapter.objects, *extra),

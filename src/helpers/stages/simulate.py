@@ -13,7 +13,15 @@ from helpers.io.reference import arm_of_genes, read_genes
 from helpers.io.tables import dump_json, read_json, write_json, write_table
 from helpers.io.tenx import write_h5
 from helpers.synth.design import COMPOSITION, COPY_NUMBER, SUBCLUSTERS, Design, SampleDesign
-from helpers.synth.programmes import CELL_TYPES, type_levels
+from helpers.synth.programmes import (
+    CELL_TYPES,
+    GROUP_SHIFTS,
+    SUBCLUSTER_GENES,
+    SUBCLUSTER_PATHWAYS,
+    SUBCLUSTER_SHIFTS,
+    levels,
+    type_levels,
+)
 from helpers.synth.rna import Landscape, choose_genes, make_landscape, make_sample
 
 RECORD = "simulation.json"
@@ -127,6 +135,8 @@ def _write_truth(folder: Path, cells: pd.DataFrame, genes: pd.DataFrame, design:
     write_table(
         pd.DataFrame(markers, columns=["cell_type", "gene", "umis_per_10k"]), folder / "markers.csv"
     )
+    write_table(_planted_markers(), folder / "subcluster_markers.csv")
+    write_table(_planted_pathways(design), folder / "pathways.csv")
     altered = [
         (sample, cell_type, subcluster, arm, "gain" if change > 0 else "loss")
         for (sample, cell_type, subcluster), arms in COPY_NUMBER.items()
@@ -135,6 +145,36 @@ def _write_truth(folder: Path, cells: pd.DataFrame, genes: pd.DataFrame, design:
     ]
     columns = ["sample", "cell_type", "subcluster", "arm", "state"]
     write_table(pd.DataFrame(altered, columns=columns), folder / "copy_number.csv")
+
+
+def _planted_markers() -> pd.DataFrame:
+    """Genes that mark each subcluster: those it turns on and those it turns up."""
+    rows = [
+        (cell_type, subcluster, gene)
+        for table in (SUBCLUSTER_GENES, SUBCLUSTER_SHIFTS)
+        for (cell_type, subcluster), programme in table.items()
+        for gene in levels(programme)
+    ]
+    return pd.DataFrame(rows, columns=["cell_type", "subcluster", "gene"]).sort_values(
+        ["cell_type", "subcluster"], kind="stable"
+    )
+
+
+def _planted_pathways(design: Design) -> pd.DataFrame:
+    """Pathways that differ: subcluster against the rest, or non-remission against remission."""
+    rows = [
+        (cell_type, subcluster, "", pathway, shift, gene)
+        for (cell_type, subcluster, pathway), programme in SUBCLUSTER_PATHWAYS.items()
+        for gene, shift in levels(programme).items()
+    ]
+    rows += [
+        (cell_type, "", "NCR vs CR", pathway, shift, gene)
+        for (cell_type, pathway), programme in GROUP_SHIFTS.items()
+        for gene, shift in levels(programme).items()
+        if design.group_effects
+    ]
+    columns = ["cell_type", "subcluster", "contrast", "pathway", "log2fc", "gene"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _write_sheet(folder: Path, design: Design) -> None:
