@@ -1,6 +1,7 @@
 """Gene sets: over-representation, enrichment along a ranking, activity in every sample."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -199,17 +200,23 @@ def _random_scores(
     values: np.ndarray, sizes: list[int], n_permutations: int, seed: int
 ) -> dict[int, np.ndarray]:
     """Scores of random sets of each size; small sets are the beginnings of large ones."""
+    if not sizes:
+        return {}
+    drawn = _draw_sets(len(values), max(sizes), n_permutations, seed)
+    return {size: enrichment_scores(values, np.sort(drawn[:, :size], axis=1)) for size in sizes}
+
+
+@lru_cache(maxsize=1)
+def _draw_sets(n_genes: int, size: int, n_permutations: int, seed: int) -> np.ndarray:
+    """Places of ``size`` different genes drawn at random, in random order, a row a draw."""
     rng = np.random.default_rng(seed)
-    scores: dict[int, list[np.ndarray]] = {size: [] for size in sizes}
-    largest = max(sizes, default=0)
-    for start in range(0, n_permutations if sizes else 0, CHUNK):
-        keys = rng.random((min(CHUNK, n_permutations - start), len(values)), dtype=np.float32)
-        drawn = np.argpartition(keys, largest - 1, axis=1)[:, :largest]
+    rows = []
+    for start in range(0, n_permutations, CHUNK):
+        keys = rng.random((min(CHUNK, n_permutations - start), n_genes), dtype=np.float32)
+        drawn = np.argpartition(keys, size - 1, axis=1)[:, :size]
         order = np.argsort(np.take_along_axis(keys, drawn, axis=1), axis=1)
-        drawn = np.take_along_axis(drawn, order, axis=1)
-        for size in sizes:
-            scores[size].append(enrichment_scores(values, np.sort(drawn[:, :size], axis=1)))
-    return {size: np.concatenate(parts) for size, parts in scores.items()}
+        rows.append(np.take_along_axis(drawn, order, axis=1))
+    return np.concatenate(rows)
 
 
 def _leading(values: np.ndarray, where: np.ndarray, genes: pd.Index, score: float) -> list[str]:

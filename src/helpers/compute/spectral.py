@@ -1,6 +1,6 @@
 """Spectral clustering on a graph of nearest neighbours that is never made dense."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import igraph
 import numpy as np
@@ -10,12 +10,13 @@ from scipy.sparse import linalg
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import NearestNeighbors
+from threadpoolctl import threadpool_limits
 
 from helpers.errors import DataError
 
 DENSE_BELOW = 400  # cells up to which all eigenvectors are found at once
 EIGEN_TOLERANCE = 1e-6
-RESTARTS = 20  # starts of k-means; the best is kept
+RESTARTS = 10  # starts of k-means; the best is kept
 STABLE = 0.8  # adjusted Rand index from which a number of clusters counts as stable
 
 
@@ -102,7 +103,9 @@ def _cut(vectors: np.ndarray, n_clusters: int, seed: int) -> np.ndarray:
     rows = vectors[:, :n_clusters]
     length = np.linalg.norm(rows, axis=1, keepdims=True)
     rows = rows / np.where(length > 0, length, 1.0)
-    found = KMeans(n_clusters, n_init=RESTARTS, random_state=seed).fit_predict(rows)
+    # A few columns only: threads would wait for one another longer than they work.
+    with threadpool_limits(1):
+        found = KMeans(n_clusters, n_init=RESTARTS, random_state=seed).fit_predict(rows)
     return number_by_size(found)
 
 
@@ -177,15 +180,18 @@ def measure_stability(
     this cluster or not, against the new cluster that shares most cells with it) and
     ``ari_all`` (of the whole partition).
     """
-    rng = np.random.default_rng(seed)
     names = np.unique(labels)
-    n_drawn = min(int(share * len(points)), max_cells)
+    draws = _redraw(
+        points,
+        n_vectors=len(names),
+        n_neighbors=n_neighbors,
+        n_draws=n_draws,
+        n_drawn=min(int(share * len(points)), max_cells),
+        seed=seed,
+    )
     rows = []
-    for draw in range(n_draws):
-        drawn = np.sort(rng.choice(len(points), n_drawn, replace=False))
-        graph = link_neighbors(points[drawn], n_neighbors=n_neighbors)
-        again = cluster_spectral(graph, n_clusters=len(names), seed=seed)
-        before = labels[drawn]
+    for draw, (drawn, vectors) in enumerate(draws):
+        before, again = labels[drawn], _cut(vectors, len(names), seed)
         whole = adjusted_rand_score(before, again)
         for name in names:
             mine = before == name
@@ -193,6 +199,23 @@ def measure_stability(
             best = again == int(np.argmax(shared))
             rows.append((draw, name, adjusted_rand_score(mine, best), whole))
     return pd.DataFrame(rows, columns=["draw", "cluster", "ari", "ari_all"])
+
+
+def _redraw(
+    points: np.ndarray,
+    *,
+    n_vectors: int,
+    n_neighbors: int,
+    n_draws: int,
+    n_drawn: int,
+    seed: int,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Cells of each draw and the eigenvectors of their own graph."""
+    rng = np.random.default_rng(seed)
+    for _ in range(n_draws):
+        drawn = np.sort(rng.choice(len(points), n_drawn, replace=False))
+        graph = link_neighbors(points[drawn], n_neighbors=n_neighbors)
+        yield drawn, find_eigenvectors(graph, n_vectors=n_vectors, seed=seed)[1]
 
 
 def _jaccard(a: np.ndarray, b: np.ndarray) -> float:
@@ -207,6 +230,7 @@ def rate_numbers(
     n_draws: int,
     max_cells: int,
     seed: int,
+    share: float = 0.8,
 ) -> pd.DataFrame:
     """How well each number of clusters fits: its eigengap and its stability.
 
@@ -219,17 +243,22 @@ def rate_numbers(
     """
     graph = link_neighbors(points, n_neighbors=n_neighbors)
     values, vectors = find_eigenvectors(graph, n_vectors=max(candidates) + 1, seed=seed)
-    rows = []
-    for k in candidates:
-        drawn = measure_stability(
-            points,
-            _cut(vectors, k, seed),
-            n_neighbors=n_neighbors,
-            n_draws=n_draws,
-            max_cells=max_cells,
-            seed=seed,
-        )
-        rows.append((k, values[k - 1], values[k] - values[k - 1], drawn["ari_all"].mean()))
+    whole = {k: _cut(vectors, k, seed) for k in candidates}
+    agreement: dict[int, list[float]] = {k: [] for k in candidates}
+    for drawn, again in _redraw(
+        points,
+        n_vectors=max(candidates),
+        n_neighbors=n_neighbors,
+        n_draws=n_draws,
+        n_drawn=min(int(share * len(points)), max_cells),
+        seed=seed,
+    ):
+        for k in candidates:
+            agreement[k].append(adjusted_rand_score(whole[k][drawn], _cut(again, k, seed)))
+    rows = [
+        (k, values[k - 1], values[k] - values[k - 1], float(np.mean(agreement[k])))
+        for k in candidates
+    ]
     table = pd.DataFrame(rows, columns=["n_clusters", "eigenvalue", "eigengap", "stability"])
     stable = table[table["stability"] >= STABLE]
     best = table["stability"].idxmax() if stable.empty else stable["eigengap"].idxmax()

@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from scipy import optimize, sparse, stats
+from scipy.sparse import linalg
 from sklearn.metrics import adjusted_rand_score
 
 from helpers.compute.composition import as_effects, measure_lead
@@ -105,8 +106,8 @@ def _components(values: np.ndarray, n: int) -> np.ndarray:
     """Principal components from the gene-by-gene products, largest loading positive."""
     n_used = min(n, *(size - 1 for size in values.shape))
     products = values.T @ values
-    _, loadings = np.linalg.eigh(products)
-    loadings = loadings[:, ::-1][:, :n_used]
+    _, loadings = linalg.eigsh(products, k=n_used, which="LA", v0=np.ones(len(products)))
+    loadings = loadings[:, ::-1]
     largest = np.abs(loadings).argmax(axis=0)
     return values @ (loadings * np.sign(loadings[largest, np.arange(n_used)]))
 

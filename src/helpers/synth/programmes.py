@@ -210,26 +210,26 @@ HOUSEKEEPING = {
 RIBOSOMAL_LEVEL, MITOCHONDRIAL_LEVEL = 26.0, 28.0
 
 SUBCLUSTER_GENES: dict[tuple[str, str], dict[float, str]] = {
-    ("HSC/MPP", "0"): {LOW: "TCF4 EBF1 ERG AL589693.1 CRIM1"},
+    ("HSC/MPP", "0"): {MID: "TCF4 EBF1 ERG AL589693.1 CRIM1"},
     ("HSC/MPP", "1"): {},
-    ("HSC/MPP", "2"): {LOW: "RASA3 CD247 EML4 SKAP1 ANKRD44"},
-    ("Pro-B", "0"): {LOW: "NEIL1 AC007384.1 CRIM1"},
+    ("HSC/MPP", "2"): {MID: "RASA3 CD247 EML4 SKAP1 ANKRD44"},
+    ("Pro-B", "0"): {MID: "NEIL1 AC007384.1 CRIM1"},
     ("Pro-B", "1"): {},
-    ("Pro-B", "2"): {MID: "HMGB2 TUBA1B", LOW: "SKAP1"},
+    ("Pro-B", "2"): {HIGH: "HMGB2 TUBA1B", MID: "SKAP1"},
     ("Pro-B", "3"): {LOW: "TYMS PCLAF MKI67 CENPF"},
     ("Pro-B", "4"): {HIGH: "PPBP PF4", MID: "GP1BB NRGN"},
 }
 # Genes on everywhere that a subcluster turns up: log2 fold.
 SUBCLUSTER_SHIFTS: dict[tuple[str, str], dict[float, str]] = {
-    ("HSC/MPP", "1"): {1.2: "RPS27 RPL41 RPS15A RPS18 RPL13"},
-    ("Pro-B", "0"): {0.7: "RPS29 B2M RPL41 RPS21"},
-    ("Pro-B", "1"): {1.2: "RPS29 B2M RPL41 RPS21"},
-    ("Pro-B", "2"): {1.0: "PTPRC"},
-    ("Pro-B", "4"): {1.5: "OAZ1"},
+    ("HSC/MPP", "1"): {1.7: "RPS27 RPL41 RPS15A RPS18 RPL13"},
+    ("Pro-B", "0"): {1.6: "RPS29 B2M RPL41 RPS21"},
+    ("Pro-B", "1"): {2.8: "RPS29 B2M RPL41 RPS21"},
+    ("Pro-B", "2"): {2.0: "PTPRC"},
+    ("Pro-B", "4"): {2.5: "OAZ1"},
 }
 SUBCLUSTERED = ("HSC/MPP", "Pro-B")
 # Every subcluster also changes random genes, as the edges of the lineage do.
-SUBCLUSTER_EDGE = (0.08, 0.7)
+SUBCLUSTER_EDGE = (0.2, 0.4)
 
 # Members of pathways, textbook knowledge; those that name a cell type when clusters are labelled
 # (CD3D, CD79A) are left out, so that a shift does not rename the cells.
