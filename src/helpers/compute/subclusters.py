@@ -60,8 +60,9 @@ def divide_cells(
     the mitochondrial share regressed out; principal components; Harmony on the donor; spectral
     clustering. A donor belongs to one group, so that taking a donor's mean out would take out
     the subcluster that marks its group. With ``within_subclusters`` donors are therefore
-    regressed out beside the subclusters of a first pass, which leaves the difference between
-    subclusters in place, and cells are clustered again.
+    regressed out beside the subclusters of this first pass, which leaves the difference between
+    subclusters in place, and cells are clustered again. Donors are then aligned: a second
+    Harmony would only bend the map.
 
     Parameters
     ----------
@@ -81,16 +82,16 @@ def divide_cells(
     mito = pd.DataFrame({"pct_mito": pct_mito})
     both = mito.assign(donor=donors.astype(str))
 
-    def cluster(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def cluster(values: np.ndarray, *, align: bool) -> tuple[np.ndarray, np.ndarray]:
         scores = _components(values, n_components)
-        points = align_harmony(scores, donors, seed=seed) if harmony else scores
+        points = align_harmony(scores, donors, seed=seed) if align else scores
         graph = link_neighbors(points, n_neighbors=n_neighbors)
         return points, cluster_spectral(graph, n_clusters=n_clusters, seed=seed)
 
     covariates = both if regress_donor == "everywhere" else mito
-    points, labels = cluster(regress_out(residuals, covariates))
+    points, labels = cluster(regress_out(residuals, covariates), align=harmony)
     if regress_donor == "within_subclusters":
-        points, labels = cluster(regress_out(residuals, both, beside=labels))
+        points, labels = cluster(regress_out(residuals, both, beside=labels), align=False)
     return Division(points, labels, model.genes[chosen])
 
 

@@ -269,25 +269,25 @@ MISMATCH_REPAIR = (
 
 # Pathways a subcluster turns up or down (Liu et al. 2025, Figures 4D and 5D): log2 fold.
 SUBCLUSTER_PATHWAYS: dict[tuple[str, str, str], dict[float, str]] = {
-    ("HSC/MPP", "0", "Allograft rejection"): {1.0: ALLOGRAFT},
-    ("HSC/MPP", "0", "Notch signaling pathway"): {1.0: NOTCH},
+    ("HSC/MPP", "0", "Allograft rejection"): {1.3: ALLOGRAFT},
+    ("HSC/MPP", "0", "Notch signaling pathway"): {1.3: NOTCH},
     ("HSC/MPP", "2", "TNF-alpha signaling via NF-kB"): {1.0: TNF_NFKB},
     ("HSC/MPP", "2", "T cell receptor signaling pathway"): {1.0: ANTIGEN_RECEPTOR_T},
-    ("Pro-B", "0", "B cell receptor signaling pathway"): {0.8: ANTIGEN_RECEPTOR_B},
-    ("Pro-B", "2", "mitotic cell cycle"): {1.0: CELL_CYCLE},
-    ("Pro-B", "2", "DNA replication"): {1.0: REPLICATION},
-    ("Pro-B", "2", "mismatch repair"): {1.0: MISMATCH_REPAIR},
-    ("Pro-B", "3", "mitotic cell cycle"): {1.4: CELL_CYCLE},
-    ("Pro-B", "3", "DNA replication"): {1.4: REPLICATION},
-    ("Pro-B", "3", "mismatch repair"): {1.4: MISMATCH_REPAIR},
+    ("Pro-B", "0", "B cell receptor signaling pathway"): {1.2: ANTIGEN_RECEPTOR_B},
+    ("Pro-B", "2", "mitotic cell cycle"): {1.4: CELL_CYCLE},
+    ("Pro-B", "2", "DNA replication"): {1.4: REPLICATION},
+    ("Pro-B", "2", "mismatch repair"): {1.4: MISMATCH_REPAIR},
+    ("Pro-B", "3", "mitotic cell cycle"): {1.6: CELL_CYCLE},
+    ("Pro-B", "3", "DNA replication"): {1.6: REPLICATION},
+    ("Pro-B", "3", "mismatch repair"): {1.6: MISMATCH_REPAIR},
 }
 
 # Processes that differ between non-remission and remission inside a type: log2 fold in NCR.
 GROUP_SHIFTS: dict[tuple[str, str], dict[float, str]] = {
-    ("HSC/MPP", "B cell receptor signaling pathway"): {1.0: ANTIGEN_RECEPTOR_B},
-    ("HSC/MPP", "T cell receptor signaling pathway"): {-1.0: ANTIGEN_RECEPTOR_T},
+    ("HSC/MPP", "B cell receptor signaling pathway"): {2.0: ANTIGEN_RECEPTOR_B},
+    ("HSC/MPP", "T cell receptor signaling pathway"): {-0.4: ANTIGEN_RECEPTOR_T},
     ("Pro-B", "positive regulation of transcription by RNA polymerase II"): {
-        0.7: "BRD4 MED1 MED12 MED13 MED14 CREBBP EP300 KMT2A KMT2C KMT2D SMARCA4 SMARCC1 ARID1A ARID1B "
+        1.0: "BRD4 MED1 MED12 MED13 MED14 CREBBP EP300 KMT2A KMT2C KMT2D SMARCA4 SMARCC1 ARID1A ARID1B "
         "BPTF NCOA1 NCOA2 NCOA3 CHD4 CHD7 SETD2 TAF1 POLR2A CDK9 CCNT1 BRD2 SUPT5H SUPT6H"
     },
     ("Pro-B", "DNA replication"): {-1.0: REPLICATION},
