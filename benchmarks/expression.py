@@ -35,8 +35,12 @@ def main() -> None:
     ours = rank_cells(expression, genes, labels)
     seconds = time.monotonic() - began
     print(f"this project: {seconds:.1f} s")
-    part = np.sort(np.random.default_rng(1).choice(options.genes, options.scanpy_genes, replace=False))
-    adata = ad.AnnData(expression[:, part], obs=pd.DataFrame({"type": pd.Categorical(labels)}))
+    part = np.sort(
+        np.random.default_rng(1).choice(options.genes, options.scanpy_genes, replace=False)
+    )
+    cells = pd.RangeIndex(len(labels)).astype(str)
+    types = pd.DataFrame({"type": pd.Categorical(labels)}, index=cells)
+    adata = ad.AnnData(expression[:, part], obs=types)
     adata.var_names = genes[part]
     adata.uns["log1p"] = {"base": None}
     began = time.monotonic()

@@ -1,6 +1,6 @@
 """Spectral clustering of many cells: seconds, peak memory, and agreement with a dense solution.
 
-    python benchmarks/spectral.py [--cells N] [--clusters N]
+python benchmarks/spectral.py [--cells N] [--clusters N]
 """
 
 import argparse
@@ -27,7 +27,9 @@ def main() -> None:
     ended = time.monotonic()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
     print(f"{options.cells:,} cells: graph {linked - began:.1f} s, clusters {ended - linked:.1f} s")
-    print(f"peak {peak:.2f} GB; adjusted Rand index with the truth {adjusted_rand_score(truth, found):.4f}")
+    print(
+        f"peak {peak:.2f} GB; adjusted Rand index with the truth {adjusted_rand_score(truth, found):.4f}"
+    )
     points, _ = draw_points(3000, options.clusters)
     graph = link_neighbors(points, n_neighbors=30)
     ours = cluster_spectral(graph, n_clusters=options.clusters, seed=0)

@@ -245,7 +245,8 @@ def sheather_jones(values: np.ndarray) -> float:
     low, high = 0.1 * upper, upper
     while excess(low) * excess(high) > 0:
         low, high = 0.8 * low, 1.2 * high
-    return float(brentq(excess, low, high, xtol=1e-12))
+    # R stops here, too; the bins of the outlier search follow the last digits.
+    return float(brentq(excess, low, high, xtol=0.1 * low))
 
 
 def find_residuals(

@@ -6,7 +6,7 @@ import igraph
 import numpy as np
 import pandas as pd
 from scipy import sparse
-from scipy.sparse import linalg
+from scipy.sparse import csgraph, linalg
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import NearestNeighbors
@@ -47,27 +47,48 @@ def find_eigenvectors(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Smallest eigenvalues of the graph's normalised Laplacian and their vectors.
 
-    Found by Lanczos iteration on the normalised weights, so that memory grows with the number
-    of links, not with the square of the number of cells.
+    Pieces without a link between them have an eigenvalue of zero each, with known vectors; the
+    others are found by Lanczos iteration on the normalised weights, which alone could miss
+    repeated values. Memory grows with the number of links, not with the square of the cells.
 
     Returns
     -------
     Eigenvalues in rising order, shape (n_vectors,), and vectors (n_cells, n_vectors).
     """
+    n_cells = graph.shape[0]
     degree = np.asarray(graph.sum(axis=1)).ravel()
     scale = sparse.diags(1 / np.sqrt(np.where(degree > 0, degree, 1.0)))
-    # Shifted by one, so that the wanted end of the spectrum is also the largest in size.
-    normalised = scale @ graph @ scale + sparse.identity(graph.shape[0])
-    if graph.shape[0] <= max(DENSE_BELOW, 3 * n_vectors):
-        values, vectors = np.linalg.eigh(normalised.toarray())
-        values, vectors = values[-n_vectors:], vectors[:, -n_vectors:]
+    normalised = scale @ graph @ scale
+    pieces = _piece_vectors(graph, degree)
+    n_more = n_vectors - pieces.shape[1]
+    if n_more <= 0:
+        return np.zeros(n_vectors), pieces[:, :n_vectors].toarray()
+
+    def without_pieces(vector: np.ndarray) -> np.ndarray:
+        # Shifted by one, so that the wanted end of the spectrum is also the largest in size.
+        return normalised @ vector + vector - 2 * (pieces @ (pieces.T @ vector))
+
+    operator = linalg.LinearOperator((n_cells, n_cells), matvec=without_pieces, dtype=float)
+    if n_cells <= max(DENSE_BELOW, 3 * n_vectors):
+        values, vectors = np.linalg.eigh(without_pieces(np.eye(n_cells)))
+        values, vectors = values[-n_more:], vectors[:, -n_more:]
     else:
-        start = np.random.default_rng(seed).random(graph.shape[0])
-        values, vectors = linalg.eigsh(
-            normalised, k=n_vectors, which="LA", v0=start, tol=EIGEN_TOLERANCE
-        )
+        start = np.random.default_rng(seed).random(n_cells)
+        values, vectors = linalg.eigsh(operator, k=n_more, v0=start, tol=EIGEN_TOLERANCE)
     order = np.argsort(-values)
-    return np.maximum(2 - values[order], 0.0), vectors[:, order]
+    found = np.maximum(2 - values[order], 0.0)
+    zeros = np.zeros(pieces.shape[1])
+    return np.concatenate([zeros, found]), np.hstack([pieces.toarray(), vectors[:, order]])
+
+
+def _piece_vectors(graph: sparse.csr_matrix, degree: np.ndarray) -> sparse.csr_matrix:
+    """Null vectors of the normalised Laplacian, one a connected piece, the largest first."""
+    _, piece = csgraph.connected_components(graph, directed=False)
+    piece = number_by_size(piece)
+    weight = np.sqrt(np.where(degree > 0, degree, 1.0))
+    length = np.sqrt(np.bincount(piece, weight**2))
+    place = (np.arange(len(piece)), piece)
+    return sparse.csr_matrix((weight / length[piece], place))
 
 
 def cluster_spectral(graph: sparse.csr_matrix, *, n_clusters: int, seed: int) -> np.ndarray:

@@ -28,7 +28,9 @@ TICKS = (2, 5, 10, 20, 50, 100)
 
 def wrap_term(library: str, term: str) -> str:
     """A term with its library behind it, on at most three lines."""
-    lines = textwrap.wrap(f"{term} ({library})", LINE)
+    # A no-break space keeps the library's name in one piece.
+    named = library.replace(" ", "\u00a0")
+    lines = textwrap.wrap(f"{term} ({named})", LINE)
     return "\n".join(lines[:3])
 
 

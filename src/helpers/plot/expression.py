@@ -14,7 +14,8 @@ CALLS = {
     "sample only": (OKABE_ITO[4], "s", "test by sample only"),
     "both": (OKABE_ITO[0], "o", "both"),
 }
-LABELLED = 6  # genes named in each direction
+LABELLED = 6  # genes named in each direction, fewer where names would touch
+LABEL_HEIGHT = 0.045  # of a name, as a share of the axis
 
 
 def plot_concordance(paired: pd.DataFrame, *, cell_types: list[str]) -> Figure:
@@ -58,9 +59,15 @@ def plot_concordance(paired: pd.DataFrame, *, cell_types: list[str]) -> Figure:
 def _name_genes(ax: Axes, called: pd.DataFrame) -> None:
     """Write the names of the genes that differ most in both directions."""
     ordered = called.sort_values("sample_log2fc")
-    shown = pd.concat([ordered.head(LABELLED), ordered.tail(LABELLED)]).drop_duplicates(GENE)
-    for row in shown.itertuples():
+    ends = pd.concat([ordered.head(LABELLED), ordered.tail(LABELLED)]).drop_duplicates(GENE)
+    ax.margins(0.16, 0.06)
+    high = np.ptp(ax.get_ylim()) * LABEL_HEIGHT
+    taken: list[tuple[int, float]] = []
+    for row in ends.sort_values("sample_log2fc", key=np.abs, ascending=False).itertuples():
         side = -1 if row.sample_log2fc < 0 else 1
+        if any(side == s and abs(row.sample_log2fc - y) < high for s, y in taken):
+            continue
+        taken.append((side, row.sample_log2fc))
         ax.annotate(
             str(row.gene),
             (row.log2fc, row.sample_log2fc),
