@@ -404,6 +404,27 @@ def count_calls(genes: pd.DataFrame, *, by: list[str], alpha: float = 0.05) -> p
     return pd.DataFrame(rows, columns=[*columns, "rejected_cell", "rejected_sample", "correlation"])
 
 
+def describe_rejections(calls: pd.DataFrame, *, alpha: float = 0.05) -> str:
+    """Share of all tests with an unadjusted p-value below ``alpha``, by cell and by sample.
+
+    Parameters
+    ----------
+    calls
+        From :func:`count_calls`.
+    """
+    n = calls["n_genes"]
+    if n.sum() == 0:
+        return "No gene could be tested by sample."
+    by_cell, by_sample = (
+        float((calls[name].fillna(0.0) * n).sum() / n.sum())
+        for name in ("rejected_cell", "rejected_sample")
+    )
+    return (
+        f"Unadjusted p < {alpha:g}: {by_sample:.1%} of genes by sample, {by_cell:.1%} by cell; where "
+        f"nothing differs, {alpha:.0%} are expected."
+    )
+
+
 def pair_units(genes: pd.DataFrame, *, fdr: float) -> pd.DataFrame:
     """The two tests of every gene side by side, in every type and contrast.
 

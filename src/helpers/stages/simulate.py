@@ -190,7 +190,7 @@ def _write_sheet(folder: Path, design: Design) -> None:
     write_text(
         folder / "cohort.yml",
         f"""# A simulated cohort: made by `relapse-book simulate {design.profile}`, no patient in it.
-name: {design.profile}
+name: "{design.profile}"
 title: "{design.title}"
 assembly: GRCh38
 samples: samples.csv
