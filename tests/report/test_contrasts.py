@@ -8,6 +8,7 @@ from helpers.errors import NotPossibleError
 from helpers.io.gene_sets import read_gene_sets, read_published
 from helpers.params import gene_set_files, marker_file
 from helpers.project import PARAMS
+from helpers.report.book import with_title
 from helpers.report.chapters import BY_ID
 from helpers.report.contrasts import shown_types
 from helpers.schema import Claim, Contrast
@@ -56,3 +57,10 @@ def test_claims__name_chapters_terms_and_subclusters_that_exist():
 def test_claims__have_ids_of_their_own():
     ids = [claim.id for claim in read_claims()]
     assert len(ids) == len(set(ids))
+
+
+def test_with_title__puts_the_chapters_own_title_over_a_shared_notebook():
+    cell = {"cell_type": "markdown", "source": ["# Subclusters\n", "\n", "**Which?**"]}
+    assert (
+        with_title(cell, "Subclusters of Pro-B")["source"] == "# Subclusters of Pro-B\n\n**Which?**"
+    )

@@ -551,7 +551,7 @@ def rate_pathways(
 
     Returns
     -------
-    One row a planted pathway and term of that name: ``by``, ``pathway``, ``library``,
+    One row a planted pathway and term of that name (others are left out): ``by``, ``pathway``, ``library``,
     ``direction`` planted, ``nes``, ``padj``, ``found``.
     """
     asked = planted.groupby([by, "pathway"], as_index=False)["log2fc"].mean()
@@ -560,7 +560,7 @@ def rate_pathways(
     both = asked.merge(
         lowered[[by, "pathway", "library", "nes", "padj"]].rename(columns={"pathway": "key"}),
         on=[by, "key"],
-        how="left",
+        how="inner",
     )
     both["direction"] = np.where(both["log2fc"] > 0, "up", "down")
     both["found"] = (np.sign(both["nes"]) == np.sign(both["log2fc"])) & (both["padj"] < fdr)
