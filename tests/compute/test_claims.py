@@ -1,3 +1,5 @@
+"""Verdicts: every branch by hand."""
+
 import pandas as pd
 import pytest
 
@@ -87,3 +89,61 @@ def test_count_verdicts__lists_all_four():
         "underpowered": 0,
         "not testable": 1,
     }
+
+
+@pytest.mark.parametrize(
+    ("direction", "numbers", "reason"),
+    [
+        ("up", (1.0, 0.5, 1.5), "right direction; the interval excludes no effect"),
+        ("down", (-1.0, -2.1, 0.1), "right direction; the interval includes no effect"),
+        ("down", (1.0, 0.5, 1.5), "opposite direction; the interval excludes no effect"),
+        ("up", (-1.0, -2.0, 0.0), "opposite direction; the interval includes no effect"),
+    ],
+)
+def test_judge_claims__says_what_the_verdict_rests_on(direction, numbers, reason):
+    row = judge_claims([claim(direction)], effects(*numbers), GROUPS).iloc[0]
+    assert row["reason"] == reason
+    assert (row["ci_low"], row["ci_high"], row["pvalue"], row["unit"]) == (
+        *numbers[1:],
+        0.04,
+        "sample",
+    )
+
+
+def test_judge_claims__names_every_role_that_is_missing_and_keeps_the_sentence():
+    row = judge_claims([claim(test="responder")], effects(1, 0.5, 1.5), {"other": "x"}).iloc[0]
+    assert row["reason"] == "the cohort has no group in the role responder or reference"
+    assert (row["id"], row["sentence"], row["panel"]) == ("x", "It is so.", "E")
+    assert pd.isna(row["effect"])
+
+
+def test_judge_claims__of_no_type_or_no_reference_takes_the_row_of_its_group():
+    measured = pd.concat(
+        [
+            effects(1.0, 0.5, 1.5).assign(measure="lead", test_group="CK", reference_group=""),
+            effects(-1.0, -1.5, -0.5).assign(measure="lead", reference_group=""),
+            effects(2.0, 1.5, 2.5).assign(measure="similarity", cell_type=""),
+        ],
+        ignore_index=True,
+    )
+    lead = Effect(measure="lead", cell_type="Pro-B", test="non_responder", reference=None)
+    alike = Effect(
+        measure="similarity", cell_type=None, test="non_responder", reference="reference"
+    )
+    asked = [claim().model_copy(update={"effect": effect}) for effect in (lead, alike)]
+    table = judge_claims(asked, measured, GROUPS)
+    assert table["verdict"].tolist() == ["contradicted", "holds"]
+    assert table["effect"].tolist() == [-1.0, 2.0]
+
+
+def test_judge_claims__keeps_an_effect_that_has_no_interval():
+    row = judge_claims([claim()], effects(1.5, None, None, "1 sample"), GROUPS).iloc[0]
+    assert (row["verdict"], row["effect"], row["reason"]) == ("not testable", 1.5, "1 sample")
+
+
+def test_judge_claims__one_row_a_claim_in_their_order_with_all_columns():
+    asked = [claim("up"), claim("down"), claim(kind="Pre-B")]
+    table = judge_claims(asked, effects(1, 0.5, 1.5), GROUPS)
+    assert tuple(table.columns) == CLAIM_COLUMNS
+    assert table["verdict"].tolist() == ["holds", "contradicted", "not testable"]
+    assert judge_claims([], effects(1, 0.5, 1.5), GROUPS).empty

@@ -1,3 +1,5 @@
+"""The design of a cohort: by hand."""
+
 import pandas as pd
 
 from helpers.compute.design import count_groups, describe_samples
@@ -27,3 +29,18 @@ def test_count_groups__by_hand():
     assert table["n_donors"].tolist() == [1, 1]
     assert table["RNA"].tolist() == [2, 0]
     assert table["few"].tolist() == [False, True]
+
+
+def test_count_groups__lists_a_role_without_samples_and_says_few_up_to_the_limit():
+    table = count_groups(
+        describe_samples(SHEET), {"reference": "A", "responder": "Q"}, few_samples=2
+    )
+    assert table["role"].tolist() == ["reference", "responder"]
+    assert table["n_samples"].tolist() == [2, 0]
+    assert table["chromatin"].tolist() == [1, 0]
+    assert table["few"].tolist() == [True, True]
+
+
+def test_describe_samples__keeps_names_as_they_were_typed():
+    named = SHEET.assign(sample=["<b>", "a, b", '"'])
+    assert describe_samples(named)["sample"].tolist() == ["<b>", "a, b", '"']

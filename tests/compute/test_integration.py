@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from oracle import aligned_correlation, read_tsv
-from samples import make_batch
+from oracle import aligned_correlation, read_names, read_tsv
+from samples import make_batch, read_pbmc
 from scipy import sparse
 from sklearn.metrics import silhouette_score
 
@@ -112,3 +112,16 @@ def test_align_cca__says_which_donor_is_too_small(two_donors):
     kept = np.concatenate([np.flatnonzero(donors == "one"), np.flatnonzero(donors == "two")[:8]])
     with pytest.raises(DataError, match="8"):
         align_cca(expression[kept], donors[kept], n_components=5)
+
+
+def test_align_cca__gives_seurats_components(oracles):
+    folder = oracles / "seurat_cca" / "output"
+    features = read_names(folder / "integration_features.txt.gz")
+    read = [read_pbmc(oracles, name) for name in ("ctrl", "stim")]
+    expression = sparse.vstack(
+        [values[:, genes.get_indexer(features)] for values, _, genes in read], format="csr"
+    )
+    batches = np.repeat(["ctrl", "stim"], [len(cells) for _, cells, _ in read])
+    ours = align_cca(expression, batches, n_components=20)
+    theirs = read_tsv(folder / "integrated_pca20.tsv.gz", index_col=0)
+    assert aligned_correlation(ours, theirs.to_numpy()).min() > 0.999

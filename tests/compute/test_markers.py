@@ -1,3 +1,5 @@
+"""Marker genes: by hand and laws."""
+
 import numpy as np
 import pandas as pd
 from scipy import sparse
@@ -24,3 +26,22 @@ def test_pick_markers__takes_the_first_measured_each_once():
     measured = pd.Index(["CD3E", "CD2", "MS4A1", "CD3D"])
     assert pick_markers(positive, ["T", "B"], measured, per_type=2) == ["CD3D", "CD3E", "MS4A1"]
     assert pick_markers(positive, ["unknown"], measured, per_type=2) == []
+
+
+def test_summarise_genes__does_not_depend_on_the_order_of_the_cells():
+    rng = np.random.default_rng(0)
+    values, kinds = rng.poisson(0.7, (30, 3)).astype(float), rng.choice(list("TBM"), 30)
+    order = rng.permutation(30)
+    one, other = (
+        summarise_genes(sparse.csr_matrix(x), list("xyz"), k)
+        for x, k in ((values, kinds), (values[order], kinds[order]))
+    )
+    pd.testing.assert_frame_equal(one, other)
+    assert one["scaled"].between(0, 1).all()
+    means = pd.DataFrame(values, columns=list("xyz")).groupby(kinds).mean()
+    np.testing.assert_allclose(one["mean"], means.to_numpy().ravel())
+
+
+def test_pick_markers__passes_over_types_without_a_measured_marker():
+    positive = {"T": ["CD3D"], "B": ["CD19"]}
+    assert pick_markers(positive, ["B", "T"], pd.Index(["CD3D"]), per_type=3) == ["CD3D"]

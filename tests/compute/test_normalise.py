@@ -233,3 +233,19 @@ def test_pick_variable_genes__can_be_found_in_a_sample_of_a_hundred_cells(real_d
     sample = read_rna(real_data / "cohorts/pbmc3k/pbmc3k/filtered_feature_bc_matrix.h5")[:100]
     genes = sample.var_names[pick_variable_genes(sample.X, n_genes=200)]
     assert {"LYZ", "S100A9", "NKG7", "CD74"} <= set(genes)
+
+
+def test_pick_variable_genes__what_most_samples_agree_on_comes_before_the_first_of_one():
+    rng = np.random.default_rng(8)
+    counts = rng.poisson(np.linspace(0.5, 30.0, 300), (600, 300))
+    batches = np.repeat(["a", "b"], 300)
+    for start, own in ((0, 60), (300, 120)):
+        counts[start : start + 150, 90] += rng.poisson(8.0, 150)  # second in both
+        counts[start : start + 150, own] += rng.poisson(30.0, 150)  # first in one of them
+    for_each = [
+        pick_variable_genes(sparse.csr_matrix(counts[batches == name]), n_genes=2).tolist()
+        for name in "ab"
+    ]
+    assert for_each == [[60, 90], [120, 90]]
+    picked = pick_variable_genes(sparse.csr_matrix(counts), n_genes=3, batches=batches)
+    assert picked[0] == 90

@@ -1,3 +1,5 @@
+"""How much of what was planted is found again: by hand."""
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -44,3 +46,22 @@ def test_rate_doublets__leaves_out_cells_without_a_score_and_samples_without_dou
     table = rate_doublets(measured, planted).set_index("method")
     assert table.loc["scrublet", "n_doublets"] == 0
     assert np.isnan(table.loc["scrublet", "auroc"])
+
+
+def test_rate_doublets__means_over_samples_and_leaves_out_other_kinds():
+    first = scores([0.1, 0.2, 0.9, 0.15])
+    second = scores([0.9, 0.8, 0.1, 0.2])
+    measured = pd.concat([first[0], second[0].assign(sample="t")])
+    planted = pd.concat([first[1], second[1].assign(sample="t")])
+    table = rate_doublets(measured, planted).set_index("method")
+    assert table.loc["scrublet", "auroc"] == (0.75 + 0.0) / 2
+    debris = planted.assign(kind=planted["kind"].where(planted["barcode"] != "a", "debris"))
+    table = rate_doublets(measured, debris).set_index("method")
+    # without the single cell a only b is left to be above: 1 of 2 and 0 of 2
+    assert table.loc["scrublet", "auroc"] == (0.5 + 0.0) / 2
+
+
+def test_compare_labels__counts_unknown_as_not_called_so():
+    table = compare_labels(pd.Series(list("TT")), pd.Series(["unknown", "unknown"]))
+    assert table["called_right"].tolist() == [0.0, 0.0]
+    assert table["most_called"].tolist() == ["unknown", ""]

@@ -201,6 +201,8 @@ def test_plot_doublets__counts_singlets_and_doublets_of_both_methods():
         singlets, doublets = (sum(b.get_height() for b in part) for part in ax.containers)
         n_called = table[method].sum()
         assert (singlets, doublets) == (1200 - n_called, n_called)
+        below, above = ax.containers
+        assert [b.get_y() for b in above] == [b.get_height() for b in below]
         assert legend_names(ax) == [
             f"singlet ({1200 - n_called:,})",
             f"doublet ({n_called:,})",
