@@ -31,8 +31,6 @@ GROUPS = {
     "pbmc3k": {"reference": "healthy"},
     "pbsmall": {"reference": "healthy"},
 }
-# 10x Genomics expects about 0.8 % of doublets for every 1,000 cells of a sample.
-OVERRIDES = {"pbmc3k": {"quality": {"doublet_rate": 0.02}}}
 # Of pbsmall only 96 cells pass the thresholds, 16 of them B: too few for clusters of their own.
 LABELS = {"pbmc3k": "labels.csv.gz"}
 LEAST_RIGHT = {"pbmc3k": 0.90}
@@ -60,7 +58,6 @@ def _build(real_data: Path, name: str, results: Path) -> str:
         "assembly": "GRCh37",
         "samples": str(real_data / "cohorts" / name / "samples.csv"),
         "groups": GROUPS[name],
-        "overrides": OVERRIDES.get(name, {}),
     }
     cohort.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     told = run_cli("build", cohort, "--results", results)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.compute.recovery import compare_labels, rate_doublets
+from helpers.compute.recovery import compare_labels, count_losses, rate_doublets
 
 
 def test_compare_labels__by_hand():
@@ -65,3 +65,34 @@ def test_compare_labels__counts_unknown_as_not_called_so():
     table = compare_labels(pd.Series(list("TT")), pd.Series(["unknown", "unknown"]))
     assert table["called_right"].tolist() == [0.0, 0.0]
     assert table["most_called"].tolist() == ["unknown", ""]
+
+
+def test_count_losses__by_hand():
+    barcodes = pd.DataFrame(
+        {
+            "sample": "s",
+            "barcode": list("abcdef"),
+            "group": list("AAABBB"),
+            "verdict": ["kept", "doublet", "few_umis", "kept", "doublet", "kept"],
+            "scrublet_score": [0.1, 0.5, np.nan, 0.1, 0.6, 0.2],
+            "scrublet": [False, True, False, False, True, False],
+            "doubletfinder": [True, True, False, False, False, False],
+        }
+    )
+    planted = pd.DataFrame(
+        {
+            "sample": "s",
+            "barcode": list("abcdef"),
+            "kind": ["good", "good", "good", "good", "doublet", "good"],
+            "cell_type": "T",
+        }
+    )
+    table = count_losses(barcodes, planted).set_index(["group", "cell_type"])
+    # c was never searched and e is a doublet: two good cells in each group
+    assert table["n_good"].tolist() == [2, 2]
+    assert table.loc[("A", "T"), ["removed", "scrublet", "doubletfinder"]].tolist() == [
+        0.5,
+        0.5,
+        1.0,
+    ]
+    assert table.loc[("B", "T"), ["removed", "scrublet", "doubletfinder"]].tolist() == [0, 0, 0]

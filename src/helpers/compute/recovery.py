@@ -75,6 +75,34 @@ def rate_doublets(barcodes: pd.DataFrame, planted: pd.DataFrame) -> pd.DataFrame
     return pd.DataFrame(rows)
 
 
+def count_losses(barcodes: pd.DataFrame, planted: pd.DataFrame) -> pd.DataFrame:
+    """Share of good single cells that pass for doublets, by group and type.
+
+    Where it differs between groups, the filter itself changes their proportions.
+
+    Parameters
+    ----------
+    barcodes
+        ``sample``, ``barcode``, ``group``, ``verdict``, ``scrublet_score`` and the calls.
+    planted
+        ``sample``, ``barcode``, ``kind`` and ``cell_type``.
+
+    Returns
+    -------
+    ``group``, ``cell_type``, ``n_good`` (cells searched for doublets), and the shares ``removed``,
+    ``scrublet`` and ``doubletfinder``.
+    """
+    planted = planted[[SAMPLE, BARCODE, "kind", CELL_TYPE]]
+    both = barcodes.merge(planted, on=[SAMPLE, BARCODE])
+    good = both[(both["kind"] == "good") & both["scrublet_score"].notna()]
+    good = good.assign(removed=good["verdict"] == "doublet")
+    calls = ["removed", "scrublet", "doubletfinder"]
+    grouped = good.astype(dict.fromkeys(calls, bool)).groupby([GROUP, CELL_TYPE], sort=False)
+    table = grouped[calls].mean()
+    table.insert(0, "n_good", grouped.size())
+    return table.reset_index().sort_values([CELL_TYPE, GROUP], ignore_index=True)
+
+
 def _mean_auroc(table: pd.DataFrame, score: str) -> float:
     values = [
         roc_auc_score(part["doublet"], part[score])

@@ -103,7 +103,8 @@ class Page:
         role = f"truth_{table}"
         if role not in self.job.data:
             return None
-        return pd.read_csv(self.job.data[role][0], keep_default_na=False)
+        text = dict.fromkeys((SAMPLE, BARCODE, GROUP), str)
+        return pd.read_csv(self.job.data[role][0], keep_default_na=False, dtype=text)
 
     # What the chapter shows
 
