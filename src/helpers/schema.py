@@ -19,6 +19,10 @@ CLUSTER = "cluster"
 SUBCLUSTER = "subcluster"
 GENE = "gene"
 UNKNOWN = "unknown"
+# A regulon is a transcription factor with its targets, and is named after the factor.
+TF = "tf"
+TARGET = "target"
+REGULON = "regulon"
 
 # The columns a results table must have at least (more are fine), by chapter and table.
 RESULT_COLUMNS: dict[tuple[str, str], tuple[str, ...]] = {
@@ -38,6 +42,21 @@ RESULT_COLUMNS: dict[tuple[str, str], tuple[str, ...]] = {
     ("fig6_cnv", "cells"): (BARCODE, SAMPLE, GROUP, CELL_TYPE, "cnv_score"),
     ("fig6_cnv", "samples"): (SAMPLE, GROUP, CELL_TYPE, "n_cells", "cnv_level"),
     ("fig6_cnv", "segments"): (SAMPLE, "chrom", "start", "end", "state"),
+    ("regulons", "regulons"): (TF, TARGET, "importance", "pruned"),
+    ("regulons", "activity"): (SAMPLE, GROUP, CELL_TYPE, REGULON, "auc"),
+    ("regulons", "specificity"): (REGULON, "level", "label", "rss"),
+    ("regulons", "contrasts"): (
+        "contrast",
+        CELL_TYPE,
+        REGULON,
+        "unit",
+        "test",
+        "effect",
+        "ci_low",
+        "ci_high",
+        "pvalue",
+        "padj",
+    ),
 }
 CLAIM_COLUMNS = (
     "id",
