@@ -96,8 +96,8 @@ def average_activity(
     grouped = activity.groupby(keys)
     size = grouped.size()
     mean = grouped.mean()[size >= min_cells]
-    mean.index.names, mean.columns.name = [SAMPLE, CELL_TYPE], REGULON
-    table = mean.stack().rename("auc").reset_index()
+    mean.index.names = [SAMPLE, CELL_TYPE]
+    table = mean.reset_index().melt([SAMPLE, CELL_TYPE], var_name=REGULON, value_name="auc")
     size.index.names = [SAMPLE, CELL_TYPE]
     table = table.merge(size.rename("n_cells").reset_index(), on=[SAMPLE, CELL_TYPE])
     table[GROUP] = table[SAMPLE].map(samples.set_index(SAMPLE)[GROUP])
