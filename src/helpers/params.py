@@ -209,6 +209,54 @@ class SubclustersParams(SubclusterParams, GeneSetParams):
     markers_shown: int = Field(ge=1, le=10, description="marker genes a subcluster shows")
 
 
+class RegulonParams(Params):
+    """How regulons are inferred, pruned and scored in cells."""
+
+    factors: str = Field(description="transcription factors, in params/reference/ or absolute")
+    target_sum: int = Field(ge=1, description="UMIs every cell is scaled to before log1p")
+    cells_per_type: int = Field(ge=10, description="cells of a type the network is inferred from")
+    n_variable_genes: int = Field(ge=50, description="variable genes that can be targets")
+    min_detected: float = Field(
+        ge=0, lt=1, description="share of the cells a factor must be seen in"
+    )
+    learning_rate: float = Field(gt=0, le=1, description="step of each tree of the boosting")
+    max_rounds: int = Field(ge=25, description="trees of a target at most")
+    factor_share: float = Field(gt=0, le=1, description="share of the factors a split draws from")
+    cell_share: float = Field(gt=0, lt=1, description="share of the cells a tree is grown on")
+    quantiles: list[float] = Field(description="links above these quantiles make modules")
+    top_targets: int = Field(ge=1, description="targets of a factor in its top module")
+    top_factors: list[int] = Field(description="factors of a target in modules by target")
+    min_rho: float = Field(ge=0, lt=1, description="correlation above which a link turns on")
+    min_targets: int = Field(ge=1, description="targets a module needs")
+    min_regulon: int = Field(ge=1, description="targets a regulon needs to be scored")
+    link_distance_bp: int = Field(ge=0, description="base pairs from a start to a linked peak")
+    rankings: str = Field(
+        description="cisTarget rankings of genes, feather or parquet; empty: none"
+    )
+    motif_factors: str = Field(description="cisTarget table of motifs and factors; empty: none")
+    ranking_share: float = Field(gt=0, lt=1, description="share of a ranking searched for targets")
+    min_nes: float = Field(gt=0, description="normalised enrichment score a motif needs")
+    auc_share: float = Field(gt=0, lt=1, description="share of a cell's genes that AUCell looks at")
+    seed: int = Field(ge=0, description="start of the random numbers")
+
+    @model_validator(mode="after")
+    def _rankings_come_with_their_motifs(self) -> "RegulonParams":
+        if bool(self.rankings) != bool(self.motif_factors):
+            msg = "rankings and motif_factors come together: give both or neither"
+            raise ValueError(msg)
+        return self
+
+
+class RegulonsParams(RegulonParams):
+    """Parameters of notebooks/regulons.ipynb."""
+
+    min_cells: int = Field(ge=2, description="cells of a type a sample needs to have a mean")
+    confidence: float = Field(gt=0.5, lt=1, description="coverage of the intervals")
+    fdr: float = Field(gt=0, lt=1, description="Benjamini-Hochberg threshold")
+    regulons_shown: int = Field(ge=1, le=10, description="regulons shown of each type")
+    targets_shown: int = Field(ge=1, le=30, description="targets of a factor in the network")
+
+
 class CohortParams(Params):
     """Parameters of notebooks/cohort.ipynb."""
 
@@ -227,6 +275,7 @@ CHAPTER_PARAMS: dict[str, type[Params]] = {
     "fig4_hsc_mpp": SubclustersParams,
     "fig5_pro_b": SubclustersParams,
     "fig6_cnv": CopyNumberParams,
+    "regulons": RegulonsParams,
     "claims": ClaimsParams,
 }
 

@@ -29,6 +29,11 @@ def read_object(path: Path) -> "ad.AnnData":
     return ad.read_h5ad(path)
 
 
+def is_object(path: Path) -> bool:
+    """Whether an AnnData lies there: in place of a result may stand the reason there is none."""
+    return path.is_file() and bool(h5py.is_hdf5(path))
+
+
 def read_cells(path: Path) -> pd.DataFrame:
     """Only the cells' table of an object; the matrix is not touched."""
     import anndata as ad

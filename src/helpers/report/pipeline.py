@@ -9,6 +9,7 @@ from helpers.params import (
     ExpressionParams,
     MapParams,
     Params,
+    RegulonParams,
     SampleRnaParams,
     SubclusterParams,
     marker_file,
@@ -16,8 +17,10 @@ from helpers.params import (
 )
 from helpers.project import REFERENCE
 from helpers.report.chapters import (
+    CHROMATIN_OBJECTS,
     CNV_OBJECTS,
     EXPRESSION_TABLES,
+    REGULON_OBJECTS,
     RNA_OBJECT,
     SUBCLUSTER_KEYS,
     subcluster_objects,
@@ -130,4 +133,25 @@ def subcluster_job(chapter: str, params: dict[str, Params]) -> Job:
         data={"published": [str(published), hash_file(published)]},
         threads=2,
         **code_of(STAGES["subclusters"]),
+    )
+
+
+def regulons_job(params: dict[str, Params], made: set[str]) -> Job:
+    """The network of all types and its activity, pruned by chromatin where a job makes that."""
+    values = subset(params["regulons"], RegulonParams)
+    data = {
+        role: [str(path), hash_file(path)]
+        for role in ("factors", "rankings", "motif_factors")
+        if (name := str(values[role])) and (path := marker_file(name))
+    }
+    chromatin = CHROMATIN_OBJECTS if made.issuperset(CHROMATIN_OBJECTS) else ()
+    return Job(
+        name="regulons",
+        inputs=(RNA_OBJECT, *chromatin),
+        optional=chromatin,
+        outputs=REGULON_OBJECTS,
+        params=values,
+        data=data,
+        threads=2,
+        **code_of(STAGES["regulons"]),
     )

@@ -15,6 +15,7 @@ from helpers.report.pipeline import (
     cnv_job,
     code_of,
     expression_job,
+    regulons_job,
     rna_jobs,
     sample_row,
     subcluster_job,
@@ -64,6 +65,8 @@ def make_plan(cohort: Cohort, folder: Path) -> Plan:
     jobs += [subcluster_job(c.id, params) for c in running if c.id in SUBCLUSTER_KEYS]
     if any(set(CNV_OBJECTS) & set(chapter.objects) for chapter in running):
         jobs.append(cnv_job(cohort, params))
+    if any(chapter.id == "regulons" for chapter in running):
+        jobs.append(regulons_job(params, {output for job in jobs for output in job.outputs}))
     chapters = [
         _chapter_job(chapter, cohort, params[chapter.id], jobs, digests)
         for chapter in running
