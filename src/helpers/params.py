@@ -253,6 +253,7 @@ class RegulonsParams(RegulonParams):
     min_cells: int = Field(ge=2, description="cells of a type a sample needs to have a mean")
     confidence: float = Field(gt=0.5, lt=1, description="coverage of the intervals")
     fdr: float = Field(gt=0, lt=1, description="Benjamini-Hochberg threshold")
+    types_shown: list[str] = Field(min_length=1, description="cell types looked at closely")
     regulons_shown: int = Field(ge=1, le=10, description="regulons shown of each type")
     targets_shown: int = Field(ge=1, le=30, description="targets of a factor in the network")
 

@@ -5,10 +5,20 @@ import pandas as pd
 from scipy import stats
 
 from helpers.compute.stats import adjust_pvalues, compare_moderated
-from helpers.schema import CELL_TYPE, GROUP, REGULON, SAMPLE, Contrast
+from helpers.schema import (
+    BARCODE,
+    CELL_TYPE,
+    GROUP,
+    REGULON,
+    SAMPLE,
+    SUBCLUSTER,
+    UNKNOWN,
+    Contrast,
+)
 
 FLOOR = 0.001  # added to a mean AUC before its logarithm: less than one target in a thousand
 NUMBERS = ("effect", "ci_low", "ci_high", "pvalue")
+BY_TYPE = "cell type"
 TEST = "moderated t-test on log2 mean AUC"
 CONTRAST_COLUMNS = (
     "contrast",
@@ -274,3 +284,59 @@ def pool_support(support: pd.DataFrame, *, confidence: float) -> pd.DataFrame:
         "reason": "",
     }
     return pd.DataFrame([row])
+
+
+def rate_specificity(
+    activity: pd.DataFrame, cells: pd.DataFrame, subclusters: dict[str, pd.DataFrame]
+) -> pd.DataFrame:
+    """Specificity of every regulon to every type, and to every subcluster inside its type.
+
+    Parameters
+    ----------
+    activity
+        Shape (n_cells, n_regulons).
+    cells
+        ``sample``, ``barcode``, ``cell_type`` of every cell, in the same order.
+    subclusters
+        Cell type to ``sample``, ``barcode``, ``subcluster`` of its cells; may be empty.
+
+    Returns
+    -------
+    ``level`` (``cell type`` or ``subclusters of …``) and the columns of
+    :func:`score_specificity`.
+    """
+    named = cells[CELL_TYPE].astype(str).reset_index(drop=True)
+    values = activity.reset_index(drop=True)
+    parts = [score_specificity(values, named).assign(level=BY_TYPE)]
+    keys = cells[[SAMPLE, BARCODE]].astype(str).reset_index(drop=True)
+    for kind, table in subclusters.items():
+        found = keys.merge(table.astype(str), on=[SAMPLE, BARCODE], how="left")[SUBCLUSTER]
+        inside = found.notna()
+        if len(set(found[inside])) > 1:
+            scored = score_specificity(values[inside.to_numpy()], found[inside])
+            parts.append(scored.assign(level=subclusters_of(kind)))
+    return pd.concat(parts, ignore_index=True)
+
+
+def subclusters_of(cell_type: str) -> str:
+    """Name of the level of a type's subclusters."""
+    return f"subclusters of {cell_type}"
+
+
+def pick_specific(specificity: pd.DataFrame, *, level: str, n: int) -> list[str]:
+    """The ``n`` most specific regulons of every label of a level, label by label, each once."""
+    mine = specificity[(specificity["level"] == level) & (specificity["label"] != UNKNOWN)]
+    order = mine.sort_values(["label", "rss"], ascending=[True, False], kind="stable")
+    return list(dict.fromkeys(order.groupby("label", sort=False).head(n)[REGULON]))
+
+
+def pick_changed(
+    compared: pd.DataFrame, contrast: str, cell_types: list[str], *, n: int
+) -> pd.DataFrame:
+    """The ``n`` regulons of smallest p-value in each type of a contrast."""
+    mine = compared[(compared["contrast"] == contrast) & compared["pvalue"].notna()]
+    parts = [
+        mine[mine[CELL_TYPE] == kind].nsmallest(n, "pvalue").sort_values("effect")
+        for kind in cell_types
+    ]
+    return pd.concat(parts, ignore_index=True) if parts else mine.iloc[:0]

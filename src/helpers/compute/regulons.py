@@ -173,6 +173,25 @@ def count_regulons(regulons: pd.DataFrame, modules: pd.DataFrame) -> pd.DataFram
     return table.sort_values("n_targets", ascending=False, kind="stable").reset_index()
 
 
+def pick_targets(regulons: pd.DataFrame, factors: Sequence[str], *, n: int) -> pd.DataFrame:
+    """The ``n`` targets of highest importance of each of some factors."""
+    mine = regulons[regulons[TF].isin(factors)]
+    ordered = mine.sort_values([TF, "importance"], ascending=[True, False], kind="stable")
+    return ordered.groupby(TF, sort=False).head(n).reset_index(drop=True)
+
+
+def describe_pruning(regulons: pd.DataFrame) -> str:
+    """What the targets rest on, as a sentence."""
+    pruned = regulons.groupby(TF)["pruned"].all()
+    if not pruned.any():
+        return (
+            "No motif has a say: targets rest on expression alone, and genes that merely go along with "
+            "a factor are among them."
+        )
+    rest = "" if pruned.all() else f" The other {int((~pruned).sum())} rest on expression alone."
+    return f"Targets of {int(pruned.sum())} factors are supported by a motif.{rest}"
+
+
 def rate_links(links: pd.DataFrame, planted: pd.DataFrame) -> pd.DataFrame:
     """How well importances rank planted targets above all other genes, factor by factor.
 

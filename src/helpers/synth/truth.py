@@ -7,6 +7,8 @@ from helpers.synth.design import COMPOSITION, COPY_NUMBER, GROUPS, SUBCLUSTERS, 
 from helpers.synth.programmes import (
     CELL_TYPES,
     GROUP_SHIFTS,
+    REGULON_SD,
+    REGULONS,
     SUBCLUSTER_GENES,
     SUBCLUSTER_PATHWAYS,
     SUBCLUSTER_SHIFTS,
@@ -24,9 +26,10 @@ def make_truth(landscape: Landscape, design: Design) -> dict[str, pd.DataFrame]:
     Name of the table to table: ``composition`` (mean share of each type in each group),
     ``subclusters`` (share within its type), ``markers`` (mean UMIs per 10,000 in a type),
     ``subcluster_markers`` (log2 fold against the type), ``pathways`` (log2 fold of a gene in a
-    subcluster against its type, or in NCR against the other groups) and ``copy_number`` (arms
-    gained and lost). Where the groups do not differ, shares are those of the controls, no pathway
-    differs between groups and no arm is altered.
+    subcluster against its type, or in NCR against the other groups), ``copy_number`` (arms
+    gained and lost) and ``regulons`` (genes that follow a factor's activity from cell to cell; natural
+    log per standard deviation of the activity). Where the groups do not differ, shares are those of
+    the controls, no pathway differs between groups and no arm is altered.
     """
     return {
         "composition": _list_composition(design),
@@ -35,6 +38,7 @@ def make_truth(landscape: Landscape, design: Design) -> dict[str, pd.DataFrame]:
         "subcluster_markers": _list_subcluster_markers(landscape),
         "pathways": _list_pathways(design),
         "copy_number": _list_copy_number(design),
+        "regulons": _list_regulons(),
     }
 
 
@@ -102,3 +106,12 @@ def _list_copy_number(design: Design) -> pd.DataFrame:
         if design.group_effects
     ]
     return pd.DataFrame(rows, columns=["sample", "cell_type", "subcluster", "arm", "state"])
+
+
+def _list_regulons() -> pd.DataFrame:
+    rows = [
+        (factor, target, REGULON_SD)
+        for factor, targets in REGULONS.items()
+        for target in targets.split()
+    ]
+    return pd.DataFrame(rows, columns=["tf", "target", "loading"])
