@@ -1,6 +1,7 @@
 """Signature scores from the order of genes within each cell: AUCell and UCell, sparse."""
 
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import ceil
 
@@ -11,6 +12,8 @@ from scipy import sparse
 
 from helpers.errors import DataError
 
+N_THREADS = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
+BLOCK = 1024  # cells a thread scores at a time
 AGAINST = "-"  # behind a gene: it speaks against the signature, as UCell writes it
 
 
@@ -63,7 +66,9 @@ def list_members(genes: pd.Index, signatures: Mapping[str, Iterable[str]]) -> Me
         for members, places in zip(listed.values(), rows, strict=True)
     ]
     sizes = np.array([len(places) for places in found])
-    return Members(list(listed), table.indptr, table.indices, sizes, missing)
+    # One type of numbers, whatever the matrices came with: each type is compiled by itself.
+    starts, numbers = table.indptr.astype(np.int64), table.indices.astype(np.int64)
+    return Members(list(listed), starts, numbers, sizes, missing)
 
 
 def score_aucell(
@@ -104,10 +109,7 @@ def score_aucell(
     members = list_members(genes, signatures)
     counts = _as_ranked(counts)
     last = ceil(top * counts.shape[1])
-    area = _sum_gains(
-        counts.data, counts.indices, counts.indptr, len(genes), last, each=True,
-        member_ptr=members.indptr, member_of=members.signature, sizes=members.sizes,
-    )  # fmt: skip
+    area = _sum_gains(counts, members, last, each=True)
     inside = np.minimum(members.sizes, max(last - 1, 0))
     best = inside * last - inside * (inside + 1) / 2
     return pd.DataFrame(area / np.where(best > 0, best, np.nan), columns=members.names)
@@ -188,10 +190,7 @@ def _rank_sums(
     """UCell of unsigned signatures."""
     members = list_members(genes, signatures)
     counts = _as_ranked(counts)
-    above = _sum_gains(
-        counts.data, counts.indices, counts.indptr, len(genes), max_rank + 1, each=False,
-        member_ptr=members.indptr, member_of=members.signature, sizes=members.sizes,
-    )  # fmt: skip
+    above = _sum_gains(counts, members, max_rank + 1, each=False)
     size = members.sizes
     statistic = size * (max_rank + 1) - above - size * (size + 1) / 2
     scores = 1 - statistic / np.where(size > 0, size * max_rank, np.nan)
@@ -201,14 +200,17 @@ def _rank_sums(
 
 def _as_ranked(counts: sparse.csr_matrix) -> sparse.csr_matrix:
     """The matrix in the form the loops read, its values checked."""
-    ready = sparse.csr_matrix(counts, dtype=np.float64)
+    ready = sparse.csr_matrix(counts)
     if ready.nnz and ready.data.min() < 0:
         msg = (
             f"the smallest value is {ready.data.min():g}: genes are ranked among counts or other "
             "values of at least 0; pass values before they are centred"
         )
         raise DataError(msg)
-    return ready
+    numbers = ready.data.astype(np.float64, copy=False)
+    return sparse.csr_matrix(
+        (numbers, ready.indices, ready.indptr.astype(np.int64, copy=False)), shape=ready.shape
+    )
 
 
 @numba.njit(cache=True)
@@ -227,8 +229,27 @@ def _gain(first: int, last: int, end: int, each: bool) -> float:  # noqa: FBT001
     return (reach - first + 1) * (end - (first + reach) / 2.0) / (last - first + 1)
 
 
-@numba.njit(parallel=True, cache=True)
-def _sum_gains(
+def _sum_gains(counts: sparse.csr_matrix, members: Members, end: int, *, each: bool) -> np.ndarray:
+    """Sum of the gains of each set's genes in every cell, blocks of cells shared out."""
+    n_cells = counts.shape[0]
+    total = np.zeros((n_cells, len(members.names)))
+    blocks = [slice(i, min(i + BLOCK, n_cells)) for i in range(0, n_cells, BLOCK)]
+    with ThreadPoolExecutor(N_THREADS) as pool:
+        waiting = [
+            pool.submit(
+                _fill_gains, counts.data, counts.indices, counts.indptr[block.start : block.stop + 1],
+                counts.shape[1], end, each, members.indptr, members.signature, members.sizes,
+                total[block],
+            )
+            for block in blocks
+        ]  # fmt: skip
+        for done in waiting:
+            done.result()
+    return total
+
+
+@numba.njit(nogil=True, cache=True)
+def _fill_gains(
     data: np.ndarray,
     indices: np.ndarray,
     indptr: np.ndarray,
@@ -238,11 +259,10 @@ def _sum_gains(
     member_ptr: np.ndarray,
     member_of: np.ndarray,
     sizes: np.ndarray,
-) -> np.ndarray:
-    """Sum of the gains of each set's genes in every cell; genes of value 0 are tied at the end."""
-    n_cells = len(indptr) - 1
-    total = np.zeros((n_cells, len(sizes)))
-    for cell in numba.prange(n_cells):
+    total: np.ndarray,
+) -> None:
+    """Add up the gains of some cells; genes of value 0 are tied at the end."""
+    for cell in range(len(indptr) - 1):
         start, stop = indptr[cell], indptr[cell + 1]
         order = np.argsort(-data[start:stop])
         on = np.zeros(len(sizes))
@@ -260,4 +280,3 @@ def _sum_gains(
             first = last + 1
         if n < n_genes:
             total[cell] += _gain(n + 1, n_genes, end, each) * (sizes - on)
-    return total
