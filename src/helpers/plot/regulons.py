@@ -11,11 +11,14 @@ from helpers.plot.style import (
     DARK,
     DIVERGING,
     GREY,
+    LETTER_MM,
     OKABE_ITO,
     PAGE_WIDTH_MM,
     SEQUENTIAL,
+    fit_names,
     group_colours,
     hide_ticks,
+    name_columns,
     new_figure,
     new_grid,
     own_axes,
@@ -26,7 +29,6 @@ from helpers.schema import CELL_TYPE, GROUP, REGULON, SAMPLE, TARGET, TF
 ROW_MM = 3.6
 FLOOR = 0.001  # added to an AUC before its logarithm, as where groups are compared
 MAX_LOG2 = 2.0  # activities farther from their mean are drawn in the strongest colour
-ROUNDS = 500  # of the layout's springs
 
 
 def plot_network(links: pd.DataFrame, *, seed: int, ax: Axes | None = None) -> Axes:
@@ -76,14 +78,12 @@ def plot_network(links: pd.DataFrame, *, seed: int, ax: Axes | None = None) -> A
 
 
 def _lay_out(links: pd.DataFrame, nodes: list[str], seed: int) -> np.ndarray:
-    """Places of the nodes by Fruchterman-Reingold, from a start that depends on ``seed`` alone."""
+    """Places of the nodes by Kamada and Kawai, from a start that depends on ``seed`` alone."""
     position = {name: i for i, name in enumerate(nodes)}
     edges = [(position[a], position[b]) for a, b in zip(links[TF], links[TARGET], strict=True)]
     start = np.random.default_rng(seed).normal(size=(len(nodes), 2)).tolist()
     graph = igraph.Graph(n=len(nodes), edges=edges)
-    return np.array(
-        graph.layout_fruchterman_reingold(seed=start, niter=ROUNDS, grid="nogrid").coords
-    )
+    return np.array(graph.layout_kamada_kawai(seed=start).coords)
 
 
 def _keys(links: pd.DataFrame) -> list[Line2D]:
@@ -112,10 +112,12 @@ def plot_specificity(
     """
     wide = specificity.pivot_table(index="label", columns=REGULON, values="rss", sort=False)
     wide = wide[[name for name in regulons if name in wide]]
-    width = min(PAGE_WIDTH_MM, 62 + 4.2 * wide.shape[1])
-    figure, ax = new_figure(max(80.0, width), 30 + 5.0 * len(wide))
+    inside = min(PAGE_WIDTH_MM - 70, max(20.0, 4.2 * wide.shape[1]))
+    below = fit_names(list(wide.columns), width_mm=inside).height_mm
+    beside = LETTER_MM * max(len(plain(name)) for name in wide.index)
+    figure, ax = new_figure(inside + beside + 34, 20 + below + 5.0 * len(wide))
     image = ax.imshow(wide, cmap=SEQUENTIAL, aspect="auto")
-    ax.set_xticks(range(wide.shape[1]), [plain(name) for name in wide.columns], rotation=90)
+    name_columns(ax, list(wide.columns), width_mm=inside)
     ax.set_yticks(range(len(wide)), [plain(name) for name in wide.index])
     ax.set_xlabel("regulon")
     ax.set_ylabel(row_name)
@@ -133,11 +135,12 @@ def plot_sample_activity(
     averages
         ``sample``, ``group``, ``cell_type``, ``regulon``, ``auc``, samples in the order to draw.
     """
-    figure, axes = new_grid(
-        PAGE_WIDTH_MM, 34 + ROW_MM * len(regulons), 1, max(2, len(types)), share=True
-    )
     colours = group_colours(groups)
     group_of = averages.drop_duplicates(SAMPLE).set_index(SAMPLE)[GROUP]
+    names, columns = list(group_of.index.astype(str)), max(2, len(types))
+    inside = (PAGE_WIDTH_MM - 45) / columns
+    height = 36 + ROW_MM * len(regulons) + fit_names(names, width_mm=inside).height_mm
+    figure, axes = new_grid(PAGE_WIDTH_MM, height, 1, columns, share=True)
     image = None
     for ax, kind in zip(axes, types, strict=False):
         mine = averages[averages[CELL_TYPE] == kind]
@@ -145,9 +148,9 @@ def plot_sample_activity(
         logs = np.log2(wide.reindex(index=regulons, columns=group_of.index) + FLOOR)
         centred = logs.sub(logs.mean(axis=1), axis=0)
         image = ax.imshow(centred, cmap=DIVERGING, vmin=-MAX_LOG2, vmax=MAX_LOG2, aspect="auto")
-        ax.set_xticks(range(len(group_of)), [plain(str(n)) for n in group_of.index], rotation=90)
-        for tick, group in zip(ax.get_xticklabels(), group_of, strict=True):
-            tick.set_color(colours[str(group)])
+        name_columns(ax, names, width_mm=inside)
+        for place, tick in zip(ax.get_xticks(), ax.get_xticklabels(), strict=True):
+            tick.set_color(colours[str(group_of.iloc[int(place)])])
         ax.set_title(plain(kind))
         ax.set_xlabel("sample")
     axes[0].set_yticks(range(len(regulons)), [plain(name) for name in regulons])
@@ -208,7 +211,7 @@ def plot_support(support: pd.DataFrame, *, n: int, fdr: float, ax: Axes | None =
         their standard error.
     """
     mine = support.nsmallest(n, "padj").sort_values("log2_odds")
-    ax = own_axes(ax, 110, 24 + 4.0 * len(mine))
+    ax = own_axes(ax, 130, 34 + 4.0 * len(mine))
     y = np.arange(len(mine))
     low, high = mine["log2_odds"] - mine["error"], mine["log2_odds"] + mine["error"]
     ax.hlines(y, low, high, color=OKABE_ITO[0], linewidth=1.1)
@@ -217,5 +220,5 @@ def plot_support(support: pd.DataFrame, *, n: int, fdr: float, ax: Axes | None =
     ax.axvline(0, color=DARK, linewidth=0.6)
     ax.set_yticks(y, [plain(name) for name in mine[TF]])
     ax.set_ylabel("transcription factor")
-    ax.set_xlabel("targets with the motif in a linked peak, against other genes (log2 odds ratio)")
+    ax.set_xlabel("motif in a linked peak, targets against other genes (log2 odds ratio)")
     return ax
