@@ -12,7 +12,17 @@ from helpers.synth.programmes import CELL_TYPES
 from helpers.synth.rna import choose_genes, make_landscape
 from helpers.synth.truth import make_truth
 
-TABLES = {"composition", "subclusters", "markers", "subcluster_markers", "pathways", "copy_number"}
+TABLES = {
+    "composition", "subclusters", "markers", "subcluster_markers", "pathways", "copy_number", "regulons",
+}
+    "composition",
+    "subclusters",
+    "markers",
+    "subcluster_markers",
+    "pathways",
+    "copy_number",
+    "regulons",
+}
 
 
 @cache
@@ -118,3 +128,19 @@ def test_make_truth__pathways_name_place_and_direction():
     assert sign["HSC/MPP", "", "NCR vs CR", receptor] == {"min": 2.0, "max": 2.0}
     assert sign["Pro-B", "", "NCR vs CR", "DNA replication"] == {"min": -1.0, "max": -1.0}
     assert sign["Pro-B", "3", "", "mismatch repair"] == {"min": 1.6, "max": 1.6}
+
+
+def test_make_truth__regulons_load_on_the_activity_of_their_factor():
+    design = make_design("demo")
+    genes = choose_genes(read_genes(), design, wanted=set())
+    landscape = make_landscape(genes, design)
+    loadings = pd.DataFrame(landscape.loadings, columns=landscape.genes["gene"])
+    table = truth_of("demo")["regulons"]
+    assert table["tf"].nunique() == len(loadings) == 5
+    for row, (factor, part) in enumerate(table.groupby("tf", sort=False)):
+        targets = set(part["target"])
+        loaded = loadings.columns[loadings.iloc[row] > 0]
+        assert set(loaded) == targets | {factor}
+        assert (
+            loadings.loc[row, list(targets)].unique().tolist() == part["loading"].unique().tolist()
+        )
