@@ -13,8 +13,6 @@ from helpers.synth.rna import choose_genes, make_landscape
 from helpers.synth.truth import make_truth
 
 TABLES = {
-    "composition", "subclusters", "markers", "subcluster_markers", "pathways", "copy_number", "regulons",
-}
     "composition",
     "subclusters",
     "markers",
