@@ -147,6 +147,20 @@ def test_compare_activity__effect_is_the_log2_ratio_of_means():
     assert row["effect"] == pytest.approx(mean["NCR"] - mean["CR"])
 
 
+def test_compare_activity__compares_samples_of_the_same_donors_within_them():
+    rng = np.random.default_rng(0)
+    averages = make_averages(0, 1.0).query("group != 'CK'")
+    donor = averages["sample"].str[1:]
+    own = donor.map({name: rng.normal(0, 3) for name in "123"})
+    paired = averages.assign(donor=donor, auc=averages["auc"] * 2.0**own)
+    both = compare_activity(paired, [NCR_CR], confidence=0.95)
+    alone = compare_activity(paired.drop(columns="donor"), [NCR_CR], confidence=0.95)
+    assert both["test"].unique().tolist() == ["moderated t-test on log2 mean AUC, within donors"]
+    shifted = (both["cell_type"] == "A") & (both["regulon"] < "r10")
+    assert (both.loc[shifted, "padj"] < 0.05).mean() > 0.5
+    assert (alone.loc[shifted, "padj"] > 0.05).all()
+
+
 def test_compare_activity__says_why_there_is_no_test():
     averages = make_averages(0, 0.0).query("sample in ['R1', 'N1']")
     compared = compare_activity(averages, [NCR_CR], confidence=0.95)

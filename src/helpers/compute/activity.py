@@ -4,10 +4,17 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from helpers.compute.stats import adjust_pvalues, compare_moderated
+from helpers.compute.stats import (
+    PAIRED,
+    adjust_pvalues,
+    compare_moderated,
+    design_contrast,
+    is_paired,
+)
 from helpers.schema import (
     BARCODE,
     CELL_TYPE,
+    DONOR,
     GROUP,
     REGULON,
     SAMPLE,
@@ -94,13 +101,13 @@ def average_activity(
     cells
         ``sample`` and ``cell_type`` of every cell, in the same order.
     samples
-        ``sample`` and ``group``, in the order to keep.
+        ``sample``, ``group`` and, where known, ``donor``, in the order to keep.
     min_cells
         Cells a type needs in a sample to have a mean.
 
     Returns
     -------
-    ``sample``, ``group``, ``cell_type``, ``regulon``, ``n_cells``, ``auc``.
+    ``sample``, ``group``, ``donor`` (if given), ``cell_type``, ``regulon``, ``n_cells``, ``auc``.
     """
     keys = [cells[name].astype(str).to_numpy() for name in (SAMPLE, CELL_TYPE)]
     grouped = activity.groupby(keys)
@@ -110,10 +117,12 @@ def average_activity(
     table = mean.reset_index().melt([SAMPLE, CELL_TYPE], var_name=REGULON, value_name="auc")
     size.index.names = [SAMPLE, CELL_TYPE]
     table = table.merge(size.rename("n_cells").reset_index(), on=[SAMPLE, CELL_TYPE])
-    table[GROUP] = table[SAMPLE].map(samples.set_index(SAMPLE)[GROUP])
+    known = [column for column in (GROUP, DONOR) if column in samples]
+    for column in known:
+        table[column] = table[SAMPLE].map(samples.set_index(SAMPLE)[column])
     order = {name: i for i, name in enumerate(samples[SAMPLE])}
     table = table.sort_values(SAMPLE, key=lambda s: s.map(order), kind="stable", ignore_index=True)
-    return table[[SAMPLE, GROUP, CELL_TYPE, REGULON, "n_cells", "auc"]]
+    return table[[SAMPLE, *known, CELL_TYPE, REGULON, "n_cells", "auc"]]
 
 
 def compare_activity(
@@ -122,7 +131,8 @@ def compare_activity(
     """Every contrast of every regulon in every type, the sample being the unit.
 
     A linear model of all groups is fitted to the log2 of the samples' mean activity, variances
-    moderated across the regulons of a type.
+    moderated across the regulons of a type; samples of the same donors are compared within them
+    (:func:`helpers.compute.stats.design_contrast`).
 
     Parameters
     ----------
@@ -149,7 +159,7 @@ def compare_activity(
         if tables:
             table = pd.concat(tables, ignore_index=True)
             table["padj"] = adjust_pvalues(table["pvalue"].to_numpy(dtype=float))
-            parts.append(table.assign(contrast=contrast.name, unit=SAMPLE, test=TEST))
+            parts.append(table.assign(contrast=contrast.name, unit=SAMPLE))
     if not parts:
         return pd.DataFrame(columns=list(CONTRAST_COLUMNS))
     return pd.concat(parts, ignore_index=True)[list(CONTRAST_COLUMNS)]
@@ -157,24 +167,24 @@ def compare_activity(
 
 def _compare_type(part: pd.DataFrame, contrast: Contrast, confidence: float) -> pd.DataFrame:
     wide = np.log2(part.pivot_table(index=SAMPLE, columns=REGULON, values="auc") + FLOOR)
-    groups = part.drop_duplicates(SAMPLE).set_index(SAMPLE)[GROUP].reindex(wide.index)
+    sheet = part.drop_duplicates(SAMPLE).set_index(SAMPLE).reindex(wide.index)
+    groups = sheet[GROUP]
+    donors = sheet[DONOR] if DONOR in sheet else pd.Series(wide.index, index=wide.index)
+    design, weights = design_contrast(groups, contrast, donors=donors)
     n_reference = int((groups == contrast.reference).sum())
     n_test = int((groups == contrast.test).sum())
-    numbers = {"n_reference": n_reference, "n_test": n_test}
+    paired = PAIRED if is_paired(groups, contrast, donors) else ""
+    numbers = {"n_reference": n_reference, "n_test": n_test, "test": TEST + paired}
     reason = ""
     if min(n_reference, n_test) == 0:
         empty = contrast.reference if n_reference == 0 else contrast.test
         reason = f"no sample of group {empty} has enough cells of this type"
-    elif len(wide) - groups.nunique() < 1:
+    elif len(design) <= design.shape[1]:
         reason = f"{n_reference} and {n_test} samples: at least one group needs two"
     if reason:
         table = pd.DataFrame({REGULON: wide.columns}).assign(**dict.fromkeys(NUMBERS, np.nan))
         return table.assign(**numbers, reason=reason)
-    design = pd.get_dummies(groups, dtype=float)
-    weights = pd.Series({contrast.test: 1.0, contrast.reference: -1.0})
-    tested = compare_moderated(
-        wide, design, weights.reindex(design.columns, fill_value=0.0), confidence=confidence
-    )
+    tested = compare_moderated(wide.loc[design.index], design, weights, confidence=confidence)
     table = tested[list(NUMBERS)].rename_axis(REGULON).reset_index()
     same = np.where(table["pvalue"].isna(), "the samples do not differ: there is no interval", "")
     return table.assign(**numbers, reason=same)

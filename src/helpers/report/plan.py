@@ -112,6 +112,8 @@ def _chapter_job(
 ) -> Job:
     notebook = NOTEBOOKS / f"{chapter.notebook}.ipynb"
     barcodes = tuple(job.outputs[1] for job in stages if job.kind == "rna_sample")
+    made = {output for job in stages for output in job.outputs}
+    optional = tuple(name for name in chapter.optional if name in made)
     data = {"claims": [str(CLAIMS), hash_file(CLAIMS)]}
     for name in chapter.truth if cohort.file.simulated else ():
         truth = cohort.path.parent / "truth" / f"{name}.csv"
@@ -124,10 +126,10 @@ def _chapter_job(
         inputs=(
             *(barcodes if chapter.needs else ()),
             *chapter.objects,
-            *chapter.optional,
+            *optional,
             *extra,
         ),
-        optional=chapter.optional,
+        optional=optional,
         outputs=(f"chapters/{chapter.id}.json",),
         params=params.model_dump(),
         design=_design(cohort),
