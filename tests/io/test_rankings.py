@@ -9,7 +9,7 @@ import pytest
 from pyarrow import feather, parquet
 
 from helpers.errors import DataError
-from helpers.io.rankings import read_factors, read_motif_factors, read_rankings
+from helpers.io.rankings import check_rankings, read_factors, read_motif_factors, read_rankings
 from helpers.io.reference import read_genes
 from helpers.params import marker_file
 
@@ -59,6 +59,13 @@ def test_read_rankings__refuses_scores_and_tables_without_motifs(tmp_path: Path)
     feather.write_feather(pa.table({"A": [1]}), str(path))
     with pytest.raises(DataError, match="no column motifs or features"):
         read_rankings(path)
+
+
+def test_check_rankings__refuses_what_is_neither_format(tmp_path: Path):
+    path = tmp_path / "r.feather"
+    path.write_text("motifs,A\nm1,1\n", encoding="utf-8")
+    with pytest.raises(DataError, match="is neither feather nor parquet"):
+        check_rankings(path)
 
 
 def test_read_motif_factors__takes_pairs_that_are_alike_enough(tmp_path: Path):

@@ -1,11 +1,15 @@
 """Transcription factors, and the motif rankings of cisTarget that a user may supply."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from helpers.errors import DataError
 from helpers.schema import TF
+
+if TYPE_CHECKING:
+    from pyarrow.dataset import Dataset
 
 MOTIF_COLUMNS = ("motifs", "features")  # how versions 2 and 1 of the format name the motif
 MAX_QVALUE = 0.001  # likeness of a motif to one of a factor's own, SCENIC's default
@@ -36,22 +40,43 @@ def read_rankings(path: Path) -> pd.DataFrame:
     Raises
     ------
     DataError
-        If no column names the motifs, or a place is no whole number.
+        As :func:`check_rankings`.
     """
-    from pyarrow import feather, parquet
+    named = check_rankings(path)
+    return _open(path).to_table().to_pandas().set_index(named).rename_axis(None)
 
-    is_parquet = path.suffix == ".parquet"
-    table = (parquet.read_table(path) if is_parquet else feather.read_table(path)).to_pandas()
-    named = [column for column in MOTIF_COLUMNS if column in table]
+
+def check_rankings(path: Path) -> str:
+    """Look at the columns of a file of rankings alone; the name of the one with the motifs.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, no column names the motifs, or a place is no whole number.
+    """
+    import pyarrow as pa
+
+    try:
+        columns = _open(path).schema
+    except pa.ArrowInvalid as error:
+        msg = f"{path}: is neither feather nor parquet ({' '.join(str(error).split())})"
+        raise DataError(msg) from error
+    named = [name for name in MOTIF_COLUMNS if name in columns.names]
     if not named:
         msg = f"{path}: no column {' or '.join(MOTIF_COLUMNS)}; is it a ranking of genes by motif?"
         raise DataError(msg)
-    rankings = table.set_index(named[0]).rename_axis(None)
-    odd = [name for name, kind in rankings.dtypes.items() if kind.kind not in "iu"]
+    odd = [c.name for c in columns if c.name != named[0] and not pa.types.is_integer(c.type)]
     if odd:
         msg = f"{path}: the places of gene {odd[0]!r} are no whole numbers; is it a ranking?"
         raise DataError(msg)
-    return rankings
+    return named[0]
+
+
+def _open(path: Path) -> "Dataset":
+    from pyarrow import dataset
+
+    kind = "parquet" if path.suffix == ".parquet" else "feather"
+    return dataset.dataset(path, format=kind)
 
 
 def read_motif_factors(path: Path) -> pd.DataFrame:

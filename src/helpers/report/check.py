@@ -9,6 +9,7 @@ from helpers.io.cohort import Reading, access_problem, expand_home, read_cohort
 from helpers.io.gene_sets import read_gene_sets, read_published
 from helpers.io.inspect import Finding, inspect_fragments, inspect_gzip, inspect_rna
 from helpers.io.objects import read_markers
+from helpers.io.rankings import check_rankings, read_factors, read_motif_factors
 from helpers.params import CHAPTER_PARAMS, gene_set_file, load_defaults, marker_file, nearest
 from helpers.schema import PATH_COLUMNS, ROLES, CohortFile, Sample
 
@@ -16,6 +17,9 @@ from helpers.schema import PATH_COLUMNS, ROLES, CohortFile, Sample
 REFERENCE_FILES: tuple[tuple[str, str, Callable[[str], Path], Callable[[Path], object]], ...] = (
     ("markers", "a YAML file", marker_file, read_markers),
     ("published", "a YAML file", marker_file, read_published),
+    ("factors", "a table of factors", marker_file, read_factors),
+    ("rankings", "rankings of genes by motif", marker_file, check_rankings),
+    ("motif_factors", "a table of motifs and factors", marker_file, read_motif_factors),
     ("gene_sets", "a GMT file", gene_set_file, lambda path: read_gene_sets([path])),
 )
 SECONDS = 3.0  # to spend on matrix folders, which only show at their end whether they are whole
@@ -120,7 +124,7 @@ def _check_reference_files(reading: Reading, file: CohortFile) -> Iterator[Defec
         for parameter, kind, find, read in REFERENCE_FILES:
             named = values.get(parameter)
             for name in named if isinstance(named, list) else [named]:
-                if isinstance(name, str):
+                if isinstance(name, str) and name:
                     where = reading.spot("overrides", chapter, parameter)
                     yield from _check_reference_file(where, find(name), kind, read)
 
