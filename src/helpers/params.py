@@ -228,6 +228,9 @@ class RegulonParams(Params):
     top_factors: list[int] = Field(description="factors of a target in modules by target")
     min_rho: float = Field(ge=0, lt=1, description="correlation above which a link turns on")
     min_targets: int = Field(ge=1, description="targets a module needs")
+    unpruned_quantile: float = Field(
+        ge=0, lt=1, description="links above this quantile make regulons that no motif speaks for"
+    )
     min_regulon: int = Field(ge=1, description="targets a regulon needs to be scored")
     link_distance_bp: int = Field(ge=0, description="base pairs from a start to a linked peak")
     rankings: str = Field(

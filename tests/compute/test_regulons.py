@@ -117,12 +117,13 @@ def test_keep_top__marks_regulons_as_not_pruned():
     modules = build_modules(
         LINKS, quantiles=[0.5], top_targets=4, top_factors=[1], min_rho=0.03, min_targets=1
     )
-    kept = keep_top(modules, top_targets=4)
+    kept = keep_top(modules, top_targets=4, min_importance=0.5)
     assert sorted(zip(kept["tf"], kept["target"], strict=True)) == [
         ("F", "a"), ("F", "c"), ("G", "a"), ("G", "d"),
     ]  # fmt: skip
     assert (~kept["pruned"]).all()
     assert kept["support"].tolist() == [0] * 4
+    assert keep_top(modules, top_targets=4, min_importance=6.0)["target"].tolist() == ["a", "a"]
     assert "rest on expression alone" in describe_pruning(kept)
     mixed = kept.assign(pruned=kept["tf"] == "F")
     assert describe_pruning(mixed) == (

@@ -129,7 +129,10 @@ def make_chromatin(folder: Path) -> Evidence:
 
 def test_prune_modules__keeps_targets_whose_peaks_hold_the_motif(tmp_path: Path):
     kept, rated = prune_modules(
-        make_modules(), make_chromatin(tmp_path), make_params(link_distance_bp=0)
+        make_modules(),
+        make_chromatin(tmp_path),
+        make_params(link_distance_bp=0),
+        min_importance=0.0,
     )
     pruned = kept[kept["pruned"]]
     assert set(pruned.loc[pruned["tf"] == "EBF1", "target"]) == set(MINUS["gene"][:6])
@@ -150,7 +153,7 @@ def test_prune_modules__uses_rankings_where_there_is_no_chromatin(tmp_path: Path
     )
     (tmp_path / "m.tbl").write_text("#motif_id\tgene_name\nm0\tEBF1\nm1\tFOS\n", encoding="utf-8")
     evidence = Evidence(rankings=tmp_path / "r.feather", motif_factors=tmp_path / "m.tbl")
-    kept, rated = prune_modules(make_modules(), evidence, make_params())
+    kept, rated = prune_modules(make_modules(), evidence, make_params(), min_importance=0.0)
     assert set(kept.loc[kept["pruned"], "tf"]) == {"EBF1"}
     assert set(kept.loc[kept["pruned"], "target"]) == set(MINUS["gene"])
     assert set(kept["tf"]) == {"EBF1", "XIST"}  # FOS has a motif, and it is not enriched

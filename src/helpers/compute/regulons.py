@@ -144,14 +144,21 @@ def build_modules(
     return modules.loc[size >= min_targets, columns].reset_index(drop=True)
 
 
-def keep_top(modules: pd.DataFrame, *, top_targets: int) -> pd.DataFrame:
-    """Regulons without any evidence of binding: the module of each factor's top targets.
+def keep_top(modules: pd.DataFrame, *, top_targets: int, min_importance: float) -> pd.DataFrame:
+    """Regulons without any evidence of binding: the surest of each factor's top targets.
+
+    Parameters
+    ----------
+    min_importance
+        Importance a link needs. Without it a factor that tells little of any gene has as many
+        targets as one that tells much.
 
     Returns
     -------
     ``tf``, ``target``, ``importance``, ``rho``, ``support`` (0) and ``pruned`` (false).
     """
-    top = modules[modules["module"] == TOP.format(top_targets)]
+    is_top = modules["module"] == TOP.format(top_targets)
+    top = modules[is_top & (modules["importance"] > min_importance)]
     return top[list(LINK_COLUMNS)].assign(support=0, pruned=False).reset_index(drop=True)
 
 

@@ -106,7 +106,8 @@ def stage_regulons(
         min_targets=params.min_targets,
     )
     write_table(candidates, modules)
-    kept, rated = prune_modules(candidates, evidence, params)
+    surest = float(found["importance"].quantile(params.unpruned_quantile))
+    kept, rated = prune_modules(candidates, evidence, params, min_importance=surest)
     write_table(rated, support)
     write_table(kept, regulons)
     write_object(_score(adata, kept, params), activity)
@@ -145,14 +146,15 @@ def _infer(cells: ad.AnnData, factors: list[str], params: RegulonParams) -> pd.D
 
 
 def prune_modules(
-    modules: pd.DataFrame, evidence: Evidence, params: RegulonParams
+    modules: pd.DataFrame, evidence: Evidence, params: RegulonParams, *, min_importance: float
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Regulons with the best evidence there is, and how often targets hold the factor's motif.
 
     Chromatin of the cohort comes first, then rankings the user supplied. A factor that the
-    evidence cannot speak of keeps its top targets, marked as not pruned.
+    evidence cannot speak of keeps its top targets of at least ``min_importance``, marked as not
+    pruned.
     """
-    top = keep_top(modules, top_targets=params.top_targets)
+    top = keep_top(modules, top_targets=params.top_targets, min_importance=min_importance)
     rated = pd.DataFrame(columns=SUPPORT_COLUMNS)
     if evidence.peaks and evidence.matches:
         peaks, matched = read_object(evidence.peaks).var, read_object(evidence.matches)
