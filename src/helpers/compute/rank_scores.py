@@ -207,10 +207,7 @@ def _as_ranked(counts: sparse.csr_matrix) -> sparse.csr_matrix:
             "values of at least 0; pass values before they are centred"
         )
         raise DataError(msg)
-    numbers = ready.data.astype(np.float64, copy=False)
-    return sparse.csr_matrix(
-        (numbers, ready.indices, ready.indptr.astype(np.int64, copy=False)), shape=ready.shape
-    )
+    return ready
 
 
 @numba.njit(cache=True)
@@ -231,20 +228,21 @@ def _gain(first: int, last: int, end: int, each: bool) -> float:  # noqa: FBT001
 
 def _sum_gains(counts: sparse.csr_matrix, members: Members, end: int, *, each: bool) -> np.ndarray:
     """Sum of the gains of each set's genes in every cell, blocks of cells shared out."""
-    n_cells = counts.shape[0]
-    total = np.zeros((n_cells, len(members.names)))
-    blocks = [slice(i, min(i + BLOCK, n_cells)) for i in range(0, n_cells, BLOCK)]
+    total = np.zeros((counts.shape[0], len(members.names)))
+
+    def fill(start: int) -> None:
+        """One block; its numbers alone are converted, whatever type the matrix came with."""
+        starts = counts.indptr[start : start + BLOCK + 1].astype(np.int64)
+        inside = slice(starts[0], starts[-1])
+        _fill_gains(
+            counts.data[inside].astype(np.float64), counts.indices[inside].astype(np.int64),
+            starts - starts[0], counts.shape[1], end, each, members.indptr, members.signature,
+            members.sizes, total[start : start + BLOCK],
+        )  # fmt: skip
+
     with ThreadPoolExecutor(N_THREADS) as pool:
-        waiting = [
-            pool.submit(
-                _fill_gains, counts.data, counts.indices, counts.indptr[block.start : block.stop + 1],
-                counts.shape[1], end, each, members.indptr, members.signature, members.sizes,
-                total[block],
-            )
-            for block in blocks
-        ]  # fmt: skip
-        for done in waiting:
-            done.result()
+        for _ in pool.map(fill, range(0, len(total), BLOCK)):
+            pass
     return total
 
 
