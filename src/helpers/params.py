@@ -212,7 +212,7 @@ class SubclustersParams(SubclusterParams, GeneSetParams):
 class RegulonParams(Params):
     """How regulons are inferred, pruned and scored in cells."""
 
-    factors: str = Field(description="transcription factors, in params/reference/ or absolute")
+    factor_table: str = Field(description="transcription factors, in params/reference/ or absolute")
     target_sum: int = Field(ge=1, description="UMIs every cell is scaled to before log1p")
     cells_per_type: int = Field(ge=10, description="cells of a type the network is inferred from")
     n_variable_genes: int = Field(ge=50, description="variable genes that can be targets")

@@ -32,7 +32,7 @@ def test_regulons_job__takes_chromatin_where_both_parts_are_made_and_can_do_with
     assert with_both.inputs[1:] == with_both.optional == CHROMATIN_OBJECTS
     without = regulons_job(params, {CHROMATIN_OBJECTS[0]})
     assert without.inputs == ("objects/rna.h5ad",)
-    assert list(without.data) == ["factors"]
+    assert list(without.data) == ["factor_table"]
 
 
 def test_regulons_job__hashes_rankings_the_user_names(tmp_path: Path):

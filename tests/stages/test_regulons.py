@@ -175,7 +175,7 @@ def test_run_regulons__goes_without_chromatin_where_a_reason_stands_in_its_place
         ((), None),
     ):
         outputs = tuple(tmp_path / name for name in OUTPUTS)
-        data = {"factors": marker_file("factors.tsv")}
+        data = {"factor_table": marker_file("factors.tsv")}
         run_regulons(Task((annotated, *chromatin), outputs, values, {}, data))
         assert seen["evidence"].peaks == expected
         assert seen["evidence"].matches == expected

@@ -30,8 +30,8 @@ def read_object(path: Path) -> "ad.AnnData":
 
 
 def is_object(path: Path) -> bool:
-    """Whether an AnnData lies there: in place of a result may stand the reason there is none."""
-    return path.is_file() and bool(h5py.is_hdf5(path))
+    """Whether a file is an object: in place of one that could not be made stands the reason."""
+    return bool(h5py.is_hdf5(path))
 
 
 def read_cells(path: Path) -> pd.DataFrame:

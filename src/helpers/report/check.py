@@ -17,7 +17,7 @@ from helpers.schema import PATH_COLUMNS, ROLES, CohortFile, Sample
 REFERENCE_FILES: tuple[tuple[str, str, Callable[[str], Path], Callable[[Path], object]], ...] = (
     ("markers", "a YAML file", marker_file, read_markers),
     ("published", "a YAML file", marker_file, read_published),
-    ("factors", "a table of factors", marker_file, read_factors),
+    ("factor_table", "a table of factors", marker_file, read_factors),
     ("rankings", "rankings of genes by motif", marker_file, check_rankings),
     ("motif_factors", "a table of motifs and factors", marker_file, read_motif_factors),
     ("gene_sets", "a GMT file", gene_set_file, lambda path: read_gene_sets([path])),

@@ -141,7 +141,7 @@ def regulons_job(params: dict[str, Params], made: set[str]) -> Job:
     values = subset(params["regulons"], RegulonParams)
     data = {
         role: [str(path), hash_file(path)]
-        for role in ("factors", "rankings", "motif_factors")
+        for role in ("factor_table", "rankings", "motif_factors")
         if (name := str(values[role])) and (path := marker_file(name))
     }
     chromatin = CHROMATIN_OBJECTS if made.issuperset(CHROMATIN_OBJECTS) else ()

@@ -52,7 +52,7 @@ def run_regulons(task: Task) -> None:
     peaks, matches = chromatin if len(chromatin) == 2 else (None, None)
     evidence = Evidence(peaks, matches, task.data.get("rankings"), task.data.get("motif_factors"))
     stage_regulons(
-        task.inputs[0], task.data["factors"], *task.outputs, evidence=evidence, params=params
+        task.inputs[0], task.data["factor_table"], *task.outputs, evidence=evidence, params=params
     )
 
 
