@@ -291,6 +291,10 @@ class Cohort(Model):
     file: CohortFile
     samples: tuple[Sample, ...]
 
+    def table(self, role: str) -> Path:
+        """Where a table of the cohort lies."""
+        return self.path.parent / Path(self.file.tables()[role]).expanduser()
+
     @property
     def labels(self) -> tuple[str, ...]:
         """Group labels in the order of the roles."""

@@ -50,10 +50,11 @@ def _judge(claim: Claim, effects: pd.DataFrame, groups: dict[str, str]) -> dict[
     missing = [role for role in roles if role not in groups]
     if missing:
         return row | untestable(f"the cohort has no group in the role {' or '.join(missing)}")
-    found = effects[
-        (effects["measure"] == claim.effect.measure)
-        & (effects["test_group"] == groups[claim.effect.test])
-    ]
+    found = effects[effects["measure"] == claim.effect.measure]
+    if claim.effect.test is not None:
+        found = found[found["test_group"] == groups[claim.effect.test]]
+    if claim.effect.subject is not None:
+        found = found[found["subject"] == claim.effect.subject]
     if claim.effect.reference is not None:
         found = found[found["reference_group"] == groups[claim.effect.reference]]
     if claim.effect.cell_type is not None:
@@ -87,6 +88,8 @@ def mark_untestable(claims: list[Claim], reason: str) -> pd.DataFrame:
 
 
 def _absence(claim: Claim, effects: pd.DataFrame) -> str:
+    if claim.effect.subject is not None:
+        return f"the cohort has no measurement of {claim.effect.subject}"
     kind = claim.effect.cell_type
     if kind is not None and kind not in set(effects[CELL_TYPE]):
         return f"no cell of this cohort was called {kind}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -147,11 +147,12 @@ def _fit_plateaus(left: np.ndarray, y: np.ndarray, bounds: Bounds) -> np.ndarray
 
 def _fit_top(left: np.ndarray, left_half: np.ndarray, y: np.ndarray, bounds: Bounds) -> np.ndarray:
     """As :func:`_fit_plateaus` with the curve at half its top where ``left`` is ``left_half``."""
-    ratio = (HALF - left_half) / np.maximum(1 - left_half, 1e-300)  # bottom / top
+    possible = left_half < 1 - 1e-9
+    ratio = (HALF - left_half) / np.where(possible, 1 - left_half, 1.0)  # bottom / top
     shape = ratio[:, None] * (1 - left) + left
     top = np.clip(shape @ y / np.maximum((shape**2).sum(axis=1), 1e-300), *bounds.top)
     rss = ((y[None, :] - top[:, None] * shape) ** 2).sum(axis=1)
-    allowed = _within(ratio * top, bounds.bottom)
+    allowed = possible & _within(ratio * top, bounds.bottom)
     return np.column_stack([ratio * top, top, np.where(allowed, rss, np.inf)])
 
 
@@ -191,9 +192,7 @@ def _best_of(problem: _Problem, lows: np.ndarray, highs: np.ndarray, n: int) -> 
     return np.asarray(theta[problem.solve(theta)[:, 2].argmin()])
 
 
-def _limits(
-    dose: np.ndarray, model: CurveModel, bounds: Bounds
-) -> tuple[np.ndarray, np.ndarray]:
+def _limits(dose: np.ndarray, model: CurveModel, bounds: Bounds) -> tuple[np.ndarray, np.ndarray]:
     """Corners between which slope, half dose and asymmetry are searched, as logarithms."""
     tested = np.log(dose[dose > 0])
     f = np.log(ASYMMETRY) if model == "LL.5" else (0.0, 0.0)
@@ -266,8 +265,8 @@ def profile_dose(
 ) -> tuple[float, float]:
     """Interval of the half-maximal dose by profile likelihood.
 
-    A dose belongs to the interval if the best curve with its half there fits not significantly worse
-    (F-test on the residual sums of squares).
+    A dose belongs to the interval if the best curve with its half there fits not significantly
+    worse (F-test on the residual sums of squares).
 
     Parameters
     ----------
@@ -384,11 +383,15 @@ def list_single(wells: pd.DataFrame) -> pd.DataFrame:
     Untreated wells are controls of every drug measured on their line and plate. Of a well with a
     second drug at dose 0, and of one with the first at dose 0, the other drug is the one.
     """
-    two = wells["drug_2"] != ""
-    first = wells[~two | (wells["dose_2"] == 0)]
-    second = wells[two & (wells["dose"] == 0)].drop(columns=["drug", "dose", "unit"])
+    first = wells[(wells["dose"] > 0) & (wells["dose_2"] == 0)]
+    second = wells[(wells["dose"] == 0) & (wells["dose_2"] > 0)]
+    second = second.drop(columns=["drug", "dose", "unit"])
     second = second.rename(columns={"drug_2": "drug", "dose_2": "dose", "unit_2": "unit"})
-    single = pd.concat([first[WELL], second[WELL]], ignore_index=True)
+    treated = pd.concat([first[WELL], second[WELL]], ignore_index=True)
+    untreated = wells[(wells["dose"] == 0) & (wells["dose_2"] == 0)]
+    drugs = treated[["line", "plate", "drug", "unit"]].drop_duplicates()
+    controls = drugs.merge(untreated.drop(columns=["drug", "unit"]), on=["line", "plate"])
+    single = pd.concat([treated, controls[WELL]], ignore_index=True)
     return single.sort_values(["drug", "line", "plate", "dose"], kind="stable", ignore_index=True)
 
 
@@ -416,9 +419,9 @@ def describe_curves(single: pd.DataFrame, settings: CurveSettings) -> pd.DataFra
     Returns
     -------
     One row a line and drug: ``ic50`` with ``ci_low``, ``ci_high`` (profile likelihood) in ``unit``,
-    ``ic50_relative``, ``ic50_absolute``, ``slope``, ``bottom``, ``top``, ``auc`` with its interval (area under the
-    measured responses over the log dose, 1: no effect), ``gr50`` with its interval, ``status``
-    (fitted, flat, dead, beyond, few doses) and ``reason``.
+    ``ic50_relative``, ``ic50_absolute``, ``slope``, ``bottom``, ``top``, ``auc`` with its interval
+    (area under the measured responses over the log dose, 1: no effect), ``gr50`` with its
+    interval, ``status`` (fitted, flat, dead, beyond, few doses) and ``reason``.
     """
     rows = []
     for (line, drug), mine in single.groupby(["line", "drug"], sort=False):
@@ -427,7 +430,7 @@ def describe_curves(single: pd.DataFrame, settings: CurveSettings) -> pd.DataFra
         head["n_plates"] = mine["plate"].nunique()
         tested = mine.loc[mine["dose"] > 0, "dose"]
         head |= {"n_doses": tested.nunique(), "dose_min": tested.min(), "dose_max": tested.max()}
-        rows.append(head | _describe(mine, settings) | _describe_growth(mine, settings))
+        rows.append(head | describe_curve(mine, settings) | _describe_growth(mine, settings))
     return pd.DataFrame(rows)
 
 
@@ -437,7 +440,7 @@ EMPTY = dict.fromkeys(
 )  # fmt: skip
 
 
-def _describe(mine: pd.DataFrame, settings: CurveSettings) -> dict[str, object]:
+def describe_curve(mine: pd.DataFrame, settings: CurveSettings) -> dict[str, object]:
     """Area, curve and half-maximal dose of one line and drug."""
     dose, response = mine["dose"].to_numpy(), mine["viability"].to_numpy()
     n_doses = len(np.unique(dose[dose > 0]))
@@ -472,8 +475,8 @@ def judge_curve(
 
     Returns
     -------
-    ``fitted``, ``flat`` (no effect to speak of), ``dead`` (below half at the lowest dose) or ``beyond`` (half
-    is not reached), and a sentence.
+    ``fitted``, ``flat`` (no effect to speak of), ``dead`` (below half at the lowest dose) or
+    ``beyond`` (half is not reached), and a sentence.
     """
     low, high = dose[dose > 0].min(), dose.max()
     at_low = response[dose == low].mean()
@@ -560,7 +563,7 @@ def draw_curves(curves: pd.DataFrame, *, model: CurveModel, n_points: int = 80) 
 
 
 def summarise_wells(single: pd.DataFrame) -> pd.DataFrame:
-    """Mean viability at every dose: ``line``, ``drug``, ``unit``, ``dose``, ``viability``, ``sd``, ``n_wells``."""
+    """Mean viability of every line and drug at every dose, with ``sd`` and ``n_wells``."""
     grouped = single.groupby(["line", "drug", "unit", "dose"], sort=False)["viability"]
     return grouped.agg(viability="mean", sd="std", n_wells="size").reset_index()
 
@@ -569,7 +572,7 @@ def summarise_wells(single: pd.DataFrame) -> pd.DataFrame:
 
 
 def describe_plates(single: pd.DataFrame, settings: CurveSettings) -> pd.DataFrame:
-    """IC50 of every line and drug on every plate: ``line``, ``drug``, ``plate``, ``ic50``; fitted curves only."""
+    """``ic50`` of every line and drug on every plate, where the plate's own wells give one."""
     rows = []
     for (line, drug, plate), mine in single.groupby(["line", "drug", "plate"], sort=False):
         dose, response = mine["dose"].to_numpy(), mine["viability"].to_numpy()
@@ -586,9 +589,7 @@ def describe_plates(single: pd.DataFrame, settings: CurveSettings) -> pd.DataFra
     return pd.DataFrame(rows, columns=["line", "drug", "plate", "ic50"])
 
 
-def compare_lines(
-    curves: pd.DataFrame, plates: pd.DataFrame, *, confidence: float
-) -> pd.DataFrame:
+def compare_lines(curves: pd.DataFrame, plates: pd.DataFrame, *, confidence: float) -> pd.DataFrame:
     """Resistance index: IC50 of a line over that of its parental line, as log2 ratio.
 
     Twice: with the well as the unit (profile intervals of both IC50 combined), and with the plate,
@@ -604,8 +605,9 @@ def compare_lines(
 
     Returns
     -------
-    ``line``, ``parental``, ``drug``, ``unit`` (well or plate), ``n_reference``, ``n_test``, ``effect`` (log2) with
-    ``ci_low``, ``ci_high``, ``index`` (ratio) with ``index_low``, ``index_high``, ``pvalue``, ``reason``.
+    ``line``, ``parental``, ``drug``, ``unit`` (well or plate), ``n_reference``, ``n_test``,
+    ``effect`` (log2) with ``ci_low``, ``ci_high``, ``index`` (ratio) with ``index_low``,
+    ``index_high``, ``pvalue``, ``reason``.
 
     References
     ----------
@@ -618,7 +620,7 @@ def compare_lines(
             continue
         head = {name: row[name] for name in ("line", "parental", "drug")}
         other = parent.iloc[0].to_dict()
-        rows.append(head | {"unit": "well"} | _compare_wells(row, other))
+        rows.append(head | {"unit": "well"} | compare_wells(row, other))
         mine, theirs = (
             np.log2(plates.loc[(plates["line"] == name) & (plates["drug"] == row["drug"]), "ic50"])
             for name in (row["line"], row["parental"])
@@ -633,7 +635,7 @@ def compare_lines(
     return table
 
 
-def _compare_wells(test: dict[str, object], reference: dict[str, object]) -> dict[str, object]:
+def compare_wells(test: dict[str, Any], reference: dict[str, Any]) -> dict[str, Any]:
     """Log2 ratio of two IC50 with the interval their own intervals give (MOVER)."""
     sizes = {"n_reference": reference["n_wells"], "n_test": test["n_wells"], "pvalue": np.nan}
     missing = dict.fromkeys(("effect", "ci_low", "ci_high"), np.nan)

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -141,7 +142,7 @@ def _look_at_expression(path: Path, spot: str) -> tuple[list[str], list[Defect]]
     return header, found.defects
 
 
-def _look_at_rows(found: Rows, reader: "csv._reader") -> list[str]:
+def _look_at_rows(found: Rows, reader: Iterator[list[str]]) -> list[str]:
     header = [compose(cell) for cell in next(reader, [])]
     if not header or header[0] != GENE:
         what = f"the first column is {header[0]!r}" if header else "is empty"

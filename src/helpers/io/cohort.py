@@ -240,10 +240,14 @@ def _check_keys(reading: Reading, content: dict[str, object]) -> None:
     levels: list[tuple[tuple[str, ...], object, list[str]]] = [
         ((), content, list(CohortFile.model_fields)),
         (("genome",), content.get("genome"), list(Genome.model_fields)),
-        (("bulk",), bulk := content.get("bulk"), list(Bulk.model_fields)),
+        (("bulk",), content.get("bulk"), list(Bulk.model_fields)),
     ]
-    for part in ("training", "validation") if isinstance(bulk, dict) else ():
-        levels.append((("bulk", part), bulk.get(part), list(BulkTables.model_fields)))
+    bulk = content.get("bulk")
+    parts = bulk if isinstance(bulk, dict) else {}
+    levels += [
+        (("bulk", part), parts.get(part), list(BulkTables.model_fields))
+        for part in ("training", "validation")
+    ]
     for i, item in enumerate(_listed(content, "contrasts")):
         levels.append((("contrasts", str(i)), item, list(Contrast.model_fields)))
     for above, found, known in levels:

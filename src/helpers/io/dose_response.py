@@ -41,8 +41,9 @@ def read_dose_response(path: Path) -> pd.DataFrame:
     Returns
     -------
     One row a well: ``line``, ``parental`` (line it was derived from, or empty), ``plate``,
-    ``replicate``, ``drug``, ``dose``, ``unit`` (uM or ug/ml), ``drug_2``, ``dose_2``, ``unit_2`` (empty and
-    0 where there is one drug), ``response`` and ``start`` (signal when the drug was added, or missing).
+    ``replicate``, ``drug``, ``dose``, ``unit`` (uM or ug/ml), ``drug_2``, ``dose_2``, ``unit_2``
+    (empty and 0 where there is one drug), ``response`` and ``start`` (signal when the drug was
+    added, or missing).
 
     Raises
     ------

@@ -11,6 +11,7 @@ STAGES: dict[str, tuple[str, str]] = {
     "rna_integrate": ("helpers.stages.rna", "run_rna_integrate"),
     "rna_annotate": ("helpers.stages.rna", "run_rna_annotate"),
     "cnv": ("helpers.stages.cnv", "run_cnv"),
+    "discovery": ("helpers.stages.discovery", "run_discovery"),
 }
 
 

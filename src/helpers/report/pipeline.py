@@ -9,11 +9,12 @@ from helpers.params import (
     MapParams,
     Params,
     SampleRnaParams,
+    SignatureParams,
     marker_file,
     subset,
 )
 from helpers.project import REFERENCE
-from helpers.report.chapters import CNV_OBJECTS, RNA_OBJECT
+from helpers.report.chapters import CNV_OBJECTS, DISCOVERY_OBJECTS, RNA_OBJECT
 from helpers.report.jobs import STAGES, Job
 from helpers.report.modules import trace_code
 from helpers.schema import Cohort, Sample
@@ -93,4 +94,18 @@ def cnv_job(cohort: Cohort, params: dict[str, Params]) -> Job:
         design={"groups": cohort.file.groups},
         data={name: [str(path), hash_file(path)] for name, path in tables.items()},
         **code_of(STAGES["cnv"]),
+    )
+
+
+def discovery_job(cohort: Cohort, params: dict[str, Params], digests: DigestCache) -> Job:
+    """Learning and freezing a signature: it is handed the training tables and no other."""
+    tables = {role: cohort.table(role) for role in ("training_expression", "training_clinical")}
+    return Job(
+        name="discovery",
+        inputs=(),
+        outputs=DISCOVERY_OBJECTS,
+        params=subset(params["discovery"], SignatureParams),
+        design={"scale": cohort.file.bulk.scale if cohort.file.bulk else ""},
+        data={role: [str(path), digests.hash(path)] for role, path in tables.items()},
+        **code_of(STAGES["discovery"]),
     )

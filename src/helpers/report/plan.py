@@ -8,10 +8,16 @@ from helpers.io.digest import DigestCache, hash_file
 from helpers.io.tables import dump_json, read_json, write_json_if_changed
 from helpers.params import Params, load_params
 from helpers.project import BOOK, NOTEBOOKS, PARAMS
-from helpers.report.chapters import CHAPTERS, CNV_OBJECTS, Chapter, skip_reason
+from helpers.report.chapters import (
+    CHAPTERS,
+    CNV_OBJECTS,
+    DISCOVERY_OBJECTS,
+    Chapter,
+    skip_reason,
+)
 from helpers.report.jobs import Job
 from helpers.report.modules import notebook_digest, notebook_imports
-from helpers.report.pipeline import cnv_job, code_of, rna_jobs, sample_row
+from helpers.report.pipeline import cnv_job, code_of, discovery_job, rna_jobs, sample_row
 from helpers.schema import Cohort
 
 BOOK_PAGE = "book/html/index.html"
@@ -54,6 +60,8 @@ def make_plan(cohort: Cohort, folder: Path) -> Plan:
         jobs += rna_jobs(cohort, params, digests)
     if any(set(CNV_OBJECTS) & set(chapter.objects) for chapter in running):
         jobs.append(cnv_job(cohort, params))
+    if any(set(DISCOVERY_OBJECTS) & set(chapter.objects) for chapter in running):
+        jobs.append(discovery_job(cohort, params, digests))
     chapters = [
         _chapter_job(chapter, cohort, params[chapter.id], jobs, digests)
         for chapter in running
@@ -85,6 +93,8 @@ def _design(cohort: Cohort) -> dict[str, object]:
         "groups": cohort.file.groups,
         "contrasts": [c.model_dump() for c in cohort.file.planned_contrasts()],
         "samples": samples,
+        "tables": {role: Path(name).name for role, name in cohort.file.tables().items()},
+        "scale": cohort.file.bulk.scale if cohort.file.bulk else "",
     }
 
 
@@ -100,6 +110,9 @@ def _chapter_job(
     notebook = NOTEBOOKS / f"{chapter.notebook}.ipynb"
     barcodes = tuple(job.outputs[1] for job in stages if job.kind == "rna_sample")
     data = {"claims": [str(CLAIMS), hash_file(CLAIMS)]}
+    for role in chapter.tables:
+        path = cohort.table(role)
+        data[role] = [str(path), digests.hash(path)]
     for name in chapter.truth if cohort.file.simulated else ():
         truth = cohort.path.parent / "truth" / f"{name}.csv"
         if truth.is_file():
