@@ -196,6 +196,7 @@ class SignatureParams(Params):
 class DiscoveryParams(SignatureParams):
     """Parameters of notebooks/discovery.ipynb."""
 
+    min_events_validation: int = Field(ge=5, description="events the validation patients must have")
     horizons: list[float] = Field(min_length=1, description="months at which AUC is measured")
     n_groups: int = Field(ge=2, le=10, description="groups of like prediction in the calibration")
     n_draws: int = Field(ge=50, description="bootstrap draws for the intervals of the AUC")

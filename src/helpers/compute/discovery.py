@@ -105,6 +105,14 @@ def draw_survival(validation: Validation, *, confidence: float) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
+def compare_risk_groups(validation: Validation) -> float:
+    """P-value of the log-rank test between risk groups; missing if all patients are in one."""
+    groups = validation.patients["group"].to_numpy()
+    if len(set(groups)) < 2:
+        return float("nan")
+    return compare_survival(validation.time, validation.event, groups)[2]
+
+
 def summarise_validation(validation: Validation, *, confidence: float) -> pd.DataFrame:
     """What the signature is worth in these patients, one number a row.
 

@@ -667,6 +667,27 @@ def _compare_plates(test: pd.Series, reference: pd.Series, confidence: float) ->
     return sizes | numbers | {"reason": ""}
 
 
+def rate_doses(truth: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
+    """Planted IC50 beside those found.
+
+    Parameters
+    ----------
+    truth
+        ``line``, ``drug``, ``ic50_um``.
+    curves
+        From :func:`describe_curves`.
+
+    Returns
+    -------
+    ``line``, ``drug``, ``planted``, ``ic50``, ``ci_low``, ``ci_high``, ``covered``.
+    """
+    found = truth[["line", "drug", "ic50_um"]].merge(curves, on=["line", "drug"], how="left")
+    found = found.rename(columns={"ic50_um": "planted"})
+    covered = (found["ci_low"] <= found["planted"]) & (found["planted"] <= found["ci_high"])
+    columns = ["line", "drug", "planted", "ic50", "ci_low", "ci_high"]
+    return found[columns].assign(covered=covered)
+
+
 def iterate_pairs(wells: pd.DataFrame) -> Iterator[tuple[tuple[str, str, str], pd.DataFrame]]:
     """Line and the two drugs of each matrix, with its wells."""
     two = wells[wells["drug_2"] != ""]

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 from sksurv.linear_model import CoxnetSurvivalAnalysis
 from sksurv.util import Surv
 
@@ -405,7 +406,32 @@ def permute_fates(training: Training, recipe: Recipe, *, n_draws: int, seed: int
         folds = cross_validate(training.permuted(rng), recipe, seed=seed)
         c_index = pool_folds(folds).c_index
         rows.append({"draw": draw + 1, "c_index": c_index, "n_genes": folds["n_genes"].mean()})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["draw", "c_index", "n_genes"])
+
+
+def summarise_training(
+    folds: pd.DataFrame, permutations: pd.DataFrame, *, confidence: float
+) -> pd.DataFrame:
+    """C-index of the recipe in training patients left out, and with shuffled fates.
+
+    Returns
+    -------
+    ``measure``, ``value``, ``ci_low``, ``ci_high`` (of the mean, for shuffles), ``pvalue`` (share
+    of shuffles that come as high, the true fates counting as one of them), ``n``.
+    """
+    found = pool_folds(folds)
+    low, high = found.interval(confidence)
+    n_draws = len(permutations)
+    as_high = int((permutations["c_index"] >= found.c_index).sum())
+    pvalue = (1 + as_high) / (1 + n_draws) if n_draws else np.nan
+    rows = [("C-index, patients left out", found.c_index, low, high, pvalue, int(folds["n"].sum()))]
+    if n_draws > 1:
+        mean = float(permutations["c_index"].mean())
+        error = float(permutations["c_index"].std(ddof=1)) / np.sqrt(n_draws)
+        half = float(stats.t.ppf(0.5 + confidence / 2, n_draws - 1)) * error
+        rows.append(("C-index, fates shuffled", mean, mean - half, mean + half, np.nan, n_draws))
+    columns = ["measure", "value", "ci_low", "ci_high", "pvalue", "n"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def list_signature(signature: Signature, genes: pd.DataFrame) -> pd.DataFrame:

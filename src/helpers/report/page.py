@@ -197,11 +197,30 @@ class Page:
         write_table(table, self.results / WORK / self.chapter / "tables" / f"{name}.csv")
         return Html(_table_html(self.chapter, name, table, caption))
 
-    def truth_table(
-        self, name: str, compare: Callable[[pd.DataFrame], pd.DataFrame], *, caption: str
+    def table_if(
+        self, condition: object, name: str, table: pd.DataFrame, *, caption: str, otherwise: str
     ) -> Html:
-        """A table of what was found again of what was planted; a sentence for real cohorts."""
-        truth = self.truth()
+        """A table where ``condition`` holds, else the sentence why there is none."""
+        if condition:
+            return self.table(name, table, caption=caption)
+        return Html(f'<p class="absent">{html.escape(otherwise)}</p>')
+
+    def truth_table(
+        self,
+        name: str,
+        compare: Callable[[pd.DataFrame], pd.DataFrame],
+        *,
+        caption: str,
+        of: str = "cells",
+    ) -> Html:
+        """A table of what was found again of what was planted; a sentence for real cohorts.
+
+        Parameters
+        ----------
+        of
+            The table of what was planted.
+        """
+        truth = self.truth(of)
         if truth is None:
             return Html("<p>Nothing was planted in this cohort: there is no known answer.</p>")
         return self.table(name, compare(truth), caption=caption)

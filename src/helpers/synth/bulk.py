@@ -6,7 +6,7 @@ import pandas as pd
 STREAM = 7102  # sets these random numbers apart from those of the cells
 N_RISK_GENES = 16
 HAZARD = (
-    0.32  # natural-log hazard ratio per standard deviation of a risk gene, its sign alternating
+    0.38  # natural-log hazard ratio per standard deviation of a risk gene, its sign alternating
 )
 AGE_HAZARD, ADVERSE_HAZARD = 0.02, 0.8  # per year above 55; of adverse against other cytogenetics
 SHAPE, SCALE_MONTHS = 0.9, 26.0  # Weibull time of death without any risk
@@ -67,7 +67,7 @@ def _draw_patients(names: list[str], risk: np.ndarray, rng: np.random.Generator)
     death = SCALE_MONTHS * (rng.exponential(size=n) / np.exp(total)) ** (1 / SHAPE)
     end = rng.uniform(*FOLLOW_UP, n)
     # resistant: the blasts outlive the first courses; the likelier, the higher the hazard
-    resistant = rng.random(n) < 1 / (1 + np.exp(-1.6 * risk + 0.4))
+    resistant = rng.random(n) < 1 / (1 + np.exp(-2.4 * risk + 0.4))
     return pd.DataFrame(
         {
             "sample": names,
