@@ -245,14 +245,14 @@ def measure_signature(hazards: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    The columns of :data:`helpers.compute.claims.EFFECT_COLUMNS` and ``subject``; the patient is
+    The columns of :data:`helpers.compute.claims.EFFECT_COLUMNS` and ``feature``; the patient is
     the unit.
     """
     mine = hazards[hazards["term"] == SCORE]
     measures = {"score": "signature_hazard", "score, age and risk": "signature_adjusted"}
     return mine.assign(
         measure=mine["model"].map(measures),
-        subject="overall survival",
+        feature="overall survival",
         cell_type="",
         test_group="",
         reference_group="",

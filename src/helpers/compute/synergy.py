@@ -19,7 +19,8 @@ METHODS = ("Bliss", "HSA", "Loewe", "ZIP")
 SLOPES = (0.2, 15.0)
 ROUNDS = 60  # halvings of an interval of length 1
 MIN_DOSES = 3  # of each drug, besides 0, for a matrix
-SURFACE = ["line", "drug", "drug_2", "pair", "experiment", "dose", "dose_2", "viability"]
+PAIR = ["line", "drug", "unit", "drug_2", "unit_2", "pair"]
+SURFACE = [*PAIR, "experiment", "dose", "dose_2", "viability"]
 
 
 def average_matrix(wells: pd.DataFrame) -> pd.DataFrame:
@@ -181,7 +182,8 @@ def add_alone(wells: pd.DataFrame) -> pd.DataFrame:
     for (line, first, second), mine in iterate_pairs(wells):
         plates = mine["plate"].unique()
         corner = untreated[(untreated["line"] == line) & untreated["plate"].isin(plates)]
-        part = pd.concat([mine, corner.assign(drug=first, drug_2=second)], ignore_index=True)
+        names = {name: mine[name].iloc[0] for name in ("drug", "unit", "drug_2", "unit_2")}
+        part = pd.concat([mine, corner.assign(**names)], ignore_index=True)
         unit = "plate" if len(plates) > 1 else "replicate"
         parts.append(part.assign(pair=name_pair(first, second), experiment=part[unit]))
     return (
@@ -210,7 +212,7 @@ def measure_surfaces(wells: pd.DataFrame) -> pd.DataFrame:
     :func:`measure_excess`; matrices with fewer than three doses of a drug have no row.
     """
     parts = []
-    keys = ["line", "drug", "drug_2", "pair", "experiment"]
+    keys = [*PAIR, "experiment"]
     for key, mine in add_alone(wells).groupby(keys, sort=False):
         matrix = average_matrix(mine)
         if min(matrix.shape) <= MIN_DOSES:
@@ -223,7 +225,7 @@ def measure_surfaces(wells: pd.DataFrame) -> pd.DataFrame:
 
 def average_surfaces(surfaces: pd.DataFrame) -> pd.DataFrame:
     """Mean of the experiments at every pair of doses."""
-    keys = ["line", "drug", "drug_2", "pair", "dose", "dose_2"]
+    keys = [*PAIR, "dose", "dose_2"]
     return surfaces.groupby(keys, sort=False)[["viability", *METHODS]].mean().reset_index()
 
 
@@ -318,19 +320,19 @@ def measure_drugs(resistance: pd.DataFrame, reversal: pd.DataFrame) -> pd.DataFr
 
     Returns
     -------
-    The columns of :data:`helpers.compute.claims.EFFECT_COLUMNS` and ``subject``, drugs in small
+    The columns of :data:`helpers.compute.claims.EFFECT_COLUMNS` and ``feature``, drugs in small
     letters.
     """
     order = resistance.assign(rank=resistance["unit"].eq("well") | resistance["ci_low"].isna())
     best = order.sort_values("rank", kind="stable").drop_duplicates(["line", "drug"])
-    index = best.assign(measure="resistance_index", subject=best["drug"])
+    index = best.assign(measure="resistance_index", feature=best["drug"])
     mine = reversal[reversal["line"].isin(resistance["line"])]
     back = mine.assign(
-        measure="reversal", unit="well", subject=mine["drug"] + " with " + mine["with_drug"]
+        measure="reversal", unit="well", feature=mine["drug"] + " with " + mine["with_drug"]
     )
     table = pd.concat([index, back], ignore_index=True)
-    table["subject"] = table["subject"].astype(str).str.casefold()
+    table["feature"] = table["feature"].astype(str).str.casefold()
     empty = {"cell_type": "", "test_group": "", "reference_group": ""}
-    columns = ["measure", "subject", *empty, "unit", "n_reference", "n_test"]
+    columns = ["measure", "feature", *empty, "unit", "n_reference", "n_test"]
     columns += ["effect", "ci_low", "ci_high", "pvalue", "reason"]
     return table.assign(**empty)[columns]

@@ -116,7 +116,7 @@ def plot_survival(curves: pd.DataFrame, patients: pd.DataFrame, *, pvalue: float
     pvalue
         Log-rank test.
     """
-    figure, (ax, below) = new_grid(110, 85, 2, 1)
+    figure, (ax, below) = new_grid(130, 85, 2, 1)
     ax.get_gridspec().set_height_ratios([5, 1])
     end = float(patients["time_months"].max())
     for group, (colour, dash) in GROUP_STYLE.items():
@@ -138,7 +138,7 @@ def plot_survival(curves: pd.DataFrame, patients: pd.DataFrame, *, pvalue: float
     ax.set_xlim(0, end)
     ax.yaxis.set_major_formatter(PercentFormatter(1.0))
     ax.set_ylabel("without event")
-    ax.legend(loc="lower left", title="group (patients)")
+    ax.legend(title="group (patients)", loc="upper left", bbox_to_anchor=(1.01, 1.0))
     _count_at_risk(below, patients, ticks=ax.get_xticks(), end=end)
     return figure
 
@@ -156,6 +156,7 @@ def _count_at_risk(ax: Axes, patients: pd.DataFrame, *, ticks: np.ndarray, end: 
     for spine in ax.spines.values():
         spine.set_visible(False)
     ax.tick_params(length=0)
+    ax.tick_params(axis="y", pad=12)
     ax.set_xlabel("months (numbers: patients at risk)")
 
 

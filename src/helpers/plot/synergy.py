@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 from helpers.plot.style import DARK, DIVERGING, OKABE_ITO, SEQUENTIAL, new_grid, own_axes, plain
 
@@ -23,7 +24,7 @@ def plot_surfaces(surfaces: pd.DataFrame) -> Figure:
     Parameters
     ----------
     surfaces
-        ``line``, ``drug``, ``drug_2``, ``dose``, ``dose_2``, ``viability`` and one column a method
+        ``line``, ``drug``, ``unit``, ``drug_2``, ``unit_2``, ``dose``, ``dose_2``, ``viability`` and one column a method
         in percentage points.
     """
     methods = [name for name in METHOD_STYLE if name in surfaces.columns]
@@ -31,18 +32,19 @@ def plot_surfaces(surfaces: pd.DataFrame) -> Figure:
     parts = list(surfaces.groupby(keys, sort=False))
     figure, axes = new_grid(WIDTH_MM, 12 + ROW_MM * len(parts), len(parts), 1 + len(methods))
     limit = max(LEAST_SCALE, float(np.nanmax(np.abs(surfaces[methods].to_numpy()))))
-    excess, left = [], []
+    excess = []
     for i, ((line, drug, drug_2), mine) in enumerate(parts):
         row = axes[i * (1 + len(methods)) : (i + 1) * (1 + len(methods))]
-        left.append(_draw_surface(row[0], mine, "viability", SEQUENTIAL, 0.0, 1.0, scale=100))
+        _draw_surface(row[0], mine, "viability", SEQUENTIAL, 0.0, 1.0, scale=100)
         row[0].set_title(f"{plain(str(line), longest=18)}: left (%)")
-        row[0].set_ylabel(f"{plain(str(drug), longest=18)} (dose)")
+        units = [str(mine[name].iloc[0]).replace("u", "µ") for name in ("unit", "unit_2")]
+        row[0].set_ylabel(f"{plain(str(drug), longest=18)} ({units[0]})")
         for ax, method in zip(row[1:], methods, strict=True):
             excess.append(_draw_surface(ax, mine, method, DIVERGING, -limit, limit))
             ax.set_title(method)
             ax.set_yticks([])
         for ax in row:
-            ax.set_xlabel(plain(str(drug_2), longest=18))
+            ax.set_xlabel(f"{plain(str(drug_2), longest=18)} ({units[1]})")
     bar = figure.colorbar(excess[-1], ax=axes, location="right", shrink=0.6, aspect=25, pad=0.01)
     bar.set_label("more lost than expected (percentage points)")
     return figure
@@ -57,7 +59,7 @@ def _draw_surface(
     high: float,
     *,
     scale: float = 1.0,
-) -> "object":
+) -> AxesImage:
     """A heat map with its numbers; doses rise to the right and upwards."""
     table = mine.pivot_table(index="dose", columns="dose_2", values=column)
     image = ax.imshow(table, origin="lower", aspect="auto", cmap=colours, vmin=low, vmax=high)
@@ -67,7 +69,7 @@ def _draw_surface(
         ax.text(
             j,
             i,
-            f"{scale * value:.0f}",
+            f"{round(scale * value) + 0:d}",
             ha="center",
             va="center",
             fontsize=5,

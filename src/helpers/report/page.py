@@ -22,6 +22,7 @@ from helpers.schema import (
     NAME_COLUMNS,
     RESULT_COLUMNS,
     SAMPLE,
+    SUBCLUSTER,
     Claim,
     Contrast,
 )
@@ -121,12 +122,12 @@ class Page:
             return pd.DataFrame(columns=list(columns), dtype=str)
         return pd.read_csv(path, usecols=list(columns), dtype=str, keep_default_na=False)
 
-    def truth(self, table: str = "cells") -> pd.DataFrame | None:
+    def truth(self, planted: str = "cells") -> pd.DataFrame | None:
         """What was planted in a simulated cohort, cell by cell or otherwise, if it was written."""
-        role = f"truth_{table}"
+        role = f"truth_{planted}"
         if role not in self.job.data:
             return None
-        text = dict.fromkeys((SAMPLE, BARCODE, GROUP), str)
+        text = dict.fromkeys((SAMPLE, BARCODE, GROUP, SUBCLUSTER), str)
         return pd.read_csv(self.job.data[role][0], keep_default_na=False, dtype=text)
 
     # What the chapter shows
@@ -211,16 +212,10 @@ class Page:
         compare: Callable[[pd.DataFrame], pd.DataFrame],
         *,
         caption: str,
-        of: str = "cells",
+        planted: str = "cells",
     ) -> Html:
-        """A table of what was found again of what was planted; a sentence for real cohorts.
-
-        Parameters
-        ----------
-        of
-            The table of what was planted.
-        """
-        truth = self.truth(of)
+        """A table of what was found again of what was planted; a sentence for real cohorts."""
+        truth = self.truth(planted)
         if truth is None:
             return Html("<p>Nothing was planted in this cohort: there is no known answer.</p>")
         return self.table(name, compare(truth), caption=caption)
@@ -345,14 +340,17 @@ def _figure_html(chapter: str, panel: str, caption: str, alt: str) -> str:
 
 def _table_html(chapter: str, name: str, table: pd.DataFrame, caption: str) -> str:
     path = f"../tables/{chapter}/{name}.csv"
-    more = ""
+    shown, more = table, ""
     if len(table) > SHOWN_ROWS:
-        more = f" The first {SHOWN_ROWS:,} of {len(table):,} rows are shown; the file has all."
+        ranked = "pvalue" in table
+        shown = (table.sort_values("pvalue", kind="stable") if ranked else table).head(SHOWN_ROWS)
+        which = "with the smallest p-values" if ranked else "at the top"
+        more = f" Of {len(table):,} rows the {SHOWN_ROWS:,} {which} are shown; the file has all."
     return (
         f'<div class="result"><p class="caption"><strong>{html.escape(name)}.csv.</strong> '
         f"{html.escape(caption)}{more} "
         f'<span class="downloads"><a href="{path}" download>CSV, {len(table):,} rows</a></span></p>'
-        f"{_rows_html(table.head(SHOWN_ROWS), 'sortable')}</div>"
+        f"{_rows_html(shown, 'sortable')}</div>"
     )
 
 
