@@ -175,7 +175,8 @@ def add_alone(wells: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    Wells with ``pair`` and ``experiment`` (plate or, on a single plate, replicate).
+    Wells with ``pair`` and ``experiment``: the plate or, where there is one plate and each of its
+    replicates holds a whole matrix, the replicate.
     """
     untreated = wells[(wells["dose"] == 0) & (wells["dose_2"] == 0) & (wells["drug_2"] == "")]
     parts = []
@@ -183,14 +184,25 @@ def add_alone(wells: pd.DataFrame) -> pd.DataFrame:
         plates = mine["plate"].unique()
         corner = untreated[(untreated["line"] == line) & untreated["plate"].isin(plates)]
         names = {name: mine[name].iloc[0] for name in ("drug", "unit", "drug_2", "unit_2")}
-        part = pd.concat([mine, corner.assign(**names)], ignore_index=True)
-        unit = "plate" if len(plates) > 1 else "replicate"
-        parts.append(part.assign(pair=name_pair(first, second), experiment=part[unit]))
-    return (
-        pd.concat(parts, ignore_index=True)
-        if parts
-        else wells.iloc[:0].assign(pair="", experiment="")
-    )
+        corner = corner.assign(**names)
+        unit = "plate" if len(plates) > 1 or not _replicates_are_whole(mine) else "replicate"
+        both = pd.concat([mine.assign(experiment=mine[unit]), *_corners(mine, corner, unit)])
+        parts.append(both.assign(pair=name_pair(first, second)))
+    empty = wells.iloc[:0].assign(pair="", experiment="")
+    return pd.concat(parts, ignore_index=True) if parts else empty
+
+
+def _replicates_are_whole(mine: pd.DataFrame) -> bool:
+    """Whether every replicate holds every pair of doses."""
+    tested = mine.groupby(["dose", "dose_2"])["replicate"].nunique()
+    return bool((tested == mine["replicate"].nunique()).all())
+
+
+def _corners(mine: pd.DataFrame, corner: pd.DataFrame, unit: str) -> list[pd.DataFrame]:
+    """Untreated wells of each experiment; the replicates of one plate share them."""
+    if unit == "plate":
+        return [corner.assign(experiment=corner["plate"])]
+    return [corner.assign(experiment=name) for name in mine["replicate"].unique()]
 
 
 def name_pair(first: str, second: str) -> str:

@@ -1,5 +1,6 @@
 """Dose series: wells with one or two drugs, read with the row of every defect."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,7 @@ def _parse(path: Path, spot: str) -> tuple[pd.DataFrame, list[Defect]]:
         _check_units(found, table)
         _check_lines(found, table)
         _check_controls(found, table)
+        _check_matrices(found, table)
     return table.drop(columns="row", errors="ignore"), found.defects
 
 
@@ -154,3 +156,21 @@ def _check_controls(found: Rows, table: pd.DataFrame) -> None:
         elif control["response"].mean() <= 0:
             what = f"the wells of {line!r} without drug{on} have a mean response of 0"
             found.fault(row, "response", what, "a signal above 0", "check the plate")
+
+
+def _check_matrices(found: Rows, table: pd.DataFrame) -> None:
+    """Two drugs on a plate are tested at every pair of their doses, each drug alone included."""
+    two = table[table["drug_2"] != ""]
+    for (line, plate, first, second), mine in two.groupby(
+        ["line", "plate", "drug", "drug_2"], sort=False
+    ):
+        tested = set(zip(mine["dose"], mine["dose_2"], strict=True)) | {(0.0, 0.0)}
+        doses, doses_2 = sorted({0.0, *mine["dose"]}), sorted({0.0, *mine["dose_2"]})
+        missing = [pair for pair in itertools.product(doses, doses_2) if pair not in tested]
+        if missing:
+            a, b = missing[0]
+            on = f" on plate {plate!r}" if plate else ""
+            what = f"{line!r} has no well with {first} {a:g} and {second} {b:g}{on}"
+            expected = "a well at every pair of doses, each drug alone included"
+            row = int(mine["row"].iloc[0])
+            found.fault(row, "dose_2", what, expected, "add the well, or leave these doses out")

@@ -24,8 +24,8 @@ def plot_surfaces(surfaces: pd.DataFrame) -> Figure:
     Parameters
     ----------
     surfaces
-        ``line``, ``drug``, ``unit``, ``drug_2``, ``unit_2``, ``dose``, ``dose_2``, ``viability`` and one column a method
-        in percentage points.
+        ``line``, ``drug``, ``unit``, ``drug_2``, ``unit_2``, ``dose``, ``dose_2``, ``viability``
+        and one column a method in percentage points.
     """
     methods = [name for name in METHOD_STYLE if name in surfaces.columns]
     keys = ["line", "drug", "drug_2"]
