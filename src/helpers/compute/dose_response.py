@@ -17,8 +17,8 @@ N_PARAMETERS = {"LL.3": 3, "LL.4": 4, "LL.5": 5, "W1.4": 4}
 ASYMMETRY = (0.05, 20.0)  # of the fifth parameter of LL.5
 BEYOND = np.log(100.0)  # half-maximal doses are looked for this far outside the doses tested
 FIRST_STEPS, ZOOM_STEPS = {1: 61, 2: 61, 3: 25}, {1: 15, 2: 9, 3: 7}
-PRECISION, COARSE = 1e-7, 1e-3  # of logarithms of slope and dose, in a fit and in a profile
-MAX_ROUNDS = 400
+PRECISION = 1e-3  # of logarithms of slope and dose, where the grid stops
+MAX_ROUNDS = 200
 WELL = ["line", "parental", "plate", "replicate", "drug", "unit", "dose", "viability", "gr"]
 
 
@@ -114,6 +114,13 @@ class _Problem:
         left_half = _remaining(z_half, theta[:, 2], self.model)
         return _fit_top(left, left_half, self.response, self.bounds)
 
+    def residual(self, theta: np.ndarray) -> np.ndarray:
+        """What one candidate leaves, well by well."""
+        bottom, top, _ = self.solve(theta[None, :])[0]
+        z = np.exp(theta[0]) * (self.log_dose - theta[1])
+        left = _remaining(z, theta[2], self.model)
+        return np.asarray(bottom + (top - bottom) * left - self.response)
+
 
 def _fit_plateaus(left: np.ndarray, y: np.ndarray, bounds: Bounds) -> np.ndarray:
     """Least squares of ``bottom (1 - left) + top left`` within a box, for every row of ``left``.
@@ -160,9 +167,7 @@ def _within(values: np.ndarray, bounds: tuple[float, float]) -> np.ndarray:
     return np.asarray((values >= bounds[0] - 1e-12) & (values <= bounds[1] + 1e-12))
 
 
-def _search(
-    problem: _Problem, lows: np.ndarray, highs: np.ndarray, *, precision: float = PRECISION
-) -> np.ndarray:
+def _search(problem: _Problem, lows: np.ndarray, highs: np.ndarray) -> np.ndarray:
     """Candidate with the least residual between two corners, by a grid that zooms in.
 
     The window moves to the best candidate and halves once that lies near its middle, so that it
@@ -178,9 +183,30 @@ def _search(
         if (np.abs(found - best) <= width / 2).all():
             width = width / 2
         best = found
-        if width.max() < precision:
+        if width.max() < PRECISION:
             break
     return best
+
+
+def _polish(
+    problem: _Problem, theta: np.ndarray, lows: np.ndarray, highs: np.ndarray
+) -> np.ndarray:
+    """The minimum beside a candidate, by least squares; the plateaus follow slope and dose."""
+    free = highs > lows
+    inside = np.clip(theta, lows + 1e-9, highs - 1e-9)[free]
+
+    def residual(values: np.ndarray) -> np.ndarray:
+        full = theta.copy()
+        full[free] = values
+        return problem.residual(full)
+
+    found = optimize.least_squares(
+        residual, inside, bounds=(lows[free], highs[free]), xtol=1e-10, ftol=1e-12, gtol=1e-12
+    )
+    polished = theta.copy()
+    polished[free] = found.x
+    better = problem.solve(np.stack([theta, polished]))[:, 2].argmin()
+    return polished if better else theta
 
 
 def _best_of(problem: _Problem, lows: np.ndarray, highs: np.ndarray, n: int) -> np.ndarray:
@@ -243,7 +269,7 @@ def fit_curve(
         bounds = replace(bounds, bottom=(0.0, 0.0))
     problem = _pose(dose, response, model, bounds)
     lows, highs = _limits(dose, model, bounds)
-    theta = _search(problem, lows, highs)
+    theta = _polish(problem, _search(problem, lows, highs), lows, highs)
     bottom, top, rss = problem.solve(theta[None, :])[0]
     slope, half, f = np.exp(theta)
     return Curve(model, slope, bottom, top, half, f, float(rss), len(dose))
@@ -340,7 +366,7 @@ def _profile(
         lows[1] = highs[1] = log_half
     else:
         problem = replace(problem, half_at=log_half)
-    theta = _search(problem, lows, highs, precision=COARSE)
+    theta = _search(problem, lows, highs)
     return float(problem.solve(theta[None, :])[0, 2])
 
 
