@@ -148,9 +148,7 @@ def test_measure_auc__by_hand_and_missing_without_controls():
 def test_compare_calibration__by_hand():
     predicted = np.array([0.9, 0.2, 0.8, 0.1])
     time, event = np.array([9, 1, 9, 9.0]), np.array([0, 1, 0, 0])
-    found = compare_calibration(
-        predicted, time, event, horizon=5, n_groups=2, confidence=0.95
-    )
+    found = compare_calibration(predicted, time, event, horizon=5, n_groups=2, confidence=0.95)
     assert found["predicted"].tolist() == pytest.approx([0.15, 0.85])
     assert found["observed"].tolist() == [0.5, 1.0]
     assert found["n_events"].tolist() == [1, 0]
@@ -212,9 +210,7 @@ def test_measure_concordance__interval_covers_one_half_of_scores_without_meaning
 
 def test_bootstrap_auc__surrounds_the_estimate():
     score, time, event = make_patients(2, effect=1.0)
-    table = bootstrap_auc(
-        score, time, event, horizons=[10.0], n_draws=100, confidence=0.9, seed=0
-    )
+    table = bootstrap_auc(score, time, event, horizons=[10.0], n_draws=100, confidence=0.9, seed=0)
     assert table["ci_low"][0] < table["auc"][0] < table["ci_high"][0]
     assert table["ci_low"][0] > 0.5
 
