@@ -14,6 +14,7 @@ STAGES: dict[str, tuple[str, str]] = {
     "expression": ("helpers.stages.expression", "run_expression"),
     "regulons": ("helpers.stages.regulons", "run_regulons"),
     "subclusters": ("helpers.stages.subclusters", "run_subclusters"),
+    "discovery": ("helpers.stages.discovery", "run_discovery"),
 }
 
 

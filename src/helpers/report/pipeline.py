@@ -11,6 +11,7 @@ from helpers.params import (
     Params,
     RegulonParams,
     SampleRnaParams,
+    SignatureParams,
     SubclusterParams,
     marker_file,
     subset,
@@ -19,6 +20,7 @@ from helpers.project import REFERENCE
 from helpers.report.chapters import (
     CHROMATIN_OBJECTS,
     CNV_OBJECTS,
+    DISCOVERY_OBJECTS,
     EXPRESSION_TABLES,
     REGULON_OBJECTS,
     RNA_OBJECT,
@@ -154,4 +156,18 @@ def regulons_job(params: dict[str, Params], made: set[str]) -> Job:
         data=data,
         threads=2,
         **code_of(STAGES["regulons"]),
+    )
+
+
+def discovery_job(cohort: Cohort, params: dict[str, Params], digests: DigestCache) -> Job:
+    """Learning and freezing a signature: it is handed the training tables and no other."""
+    tables = {role: cohort.table(role) for role in ("training_expression", "training_clinical")}
+    return Job(
+        name="discovery",
+        inputs=(),
+        outputs=DISCOVERY_OBJECTS,
+        params=subset(params["discovery"], SignatureParams),
+        design={"scale": cohort.file.bulk.scale if cohort.file.bulk else ""},
+        data={role: [str(path), digests.hash(path)] for role, path in tables.items()},
+        **code_of(STAGES["discovery"]),
     )

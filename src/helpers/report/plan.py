@@ -8,12 +8,20 @@ from helpers.io.digest import DigestCache, hash_file
 from helpers.io.tables import dump_json, read_json, write_json_if_changed
 from helpers.params import Params, gene_set_files, load_params
 from helpers.project import BOOK, NOTEBOOKS, PARAMS
-from helpers.report.chapters import CHAPTERS, CNV_OBJECTS, SUBCLUSTER_KEYS, Chapter, skip_reason
+from helpers.report.chapters import (
+    CHAPTERS,
+    CNV_OBJECTS,
+    DISCOVERY_OBJECTS,
+    SUBCLUSTER_KEYS,
+    Chapter,
+    skip_reason,
+)
 from helpers.report.jobs import Job
 from helpers.report.modules import notebook_digest, notebook_imports
 from helpers.report.pipeline import (
     cnv_job,
     code_of,
+    discovery_job,
     expression_job,
     regulons_job,
     rna_jobs,
@@ -67,6 +75,8 @@ def make_plan(cohort: Cohort, folder: Path) -> Plan:
         jobs.append(cnv_job(cohort, params))
     if any(chapter.id == "regulons" for chapter in running):
         jobs.append(regulons_job(params, {output for job in jobs for output in job.outputs}))
+    if any(set(DISCOVERY_OBJECTS) & set(chapter.objects) for chapter in running):
+        jobs.append(discovery_job(cohort, params, digests))
     chapters = [
         _chapter_job(chapter, cohort, params[chapter.id], jobs, digests)
         for chapter in running
@@ -98,6 +108,8 @@ def _design(cohort: Cohort) -> dict[str, object]:
         "groups": cohort.file.groups,
         "contrasts": [c.model_dump() for c in cohort.file.planned_contrasts()],
         "samples": samples,
+        "tables": {role: Path(name).name for role, name in cohort.file.tables().items()},
+        "scale": cohort.file.bulk.scale if cohort.file.bulk else "",
     }
 
 
@@ -115,6 +127,9 @@ def _chapter_job(
     made = {output for job in stages for output in job.outputs}
     optional = tuple(name for name in chapter.optional if name in made)
     data = {"claims": [str(CLAIMS), hash_file(CLAIMS)]}
+    for role in chapter.tables:
+        path = cohort.table(role)
+        data[role] = [str(path), digests.hash(path)]
     for name in chapter.truth if cohort.file.simulated else ():
         truth = cohort.path.parent / "truth" / f"{name}.csv"
         if truth.is_file():
