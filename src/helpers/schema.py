@@ -2,11 +2,20 @@
 
 import re
 import unicodedata
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 # Columns of every table, spelled once.
 SAMPLE = "sample"
@@ -20,6 +29,7 @@ SUBCLUSTER = "subcluster"
 GENE = "gene"
 UNKNOWN = "unknown"
 CONTRAST = "contrast"
+SIGNATURE = "signature"
 
 # The columns a results table must have at least (more are fine), by chapter and table.
 RESULT_COLUMNS: dict[tuple[str, str], tuple[str, ...]] = {
@@ -60,6 +70,18 @@ RESULT_COLUMNS: dict[tuple[str, str], tuple[str, ...]] = {
     ("fig6_cnv", "cells"): (BARCODE, SAMPLE, GROUP, CELL_TYPE, "cnv_score"),
     ("fig6_cnv", "samples"): (SAMPLE, GROUP, CELL_TYPE, "n_cells", "cnv_level"),
     ("fig6_cnv", "segments"): (SAMPLE, "chrom", "start", "end", "state"),
+    ("signatures", "scores"): (SAMPLE, CELL_TYPE, SIGNATURE, "method", "score"),
+    ("signatures", "coverage"): (SIGNATURE, "n_genes", "n_present", "missing"),
+    ("signatures", "contrasts"): (
+        CONTRAST,
+        SIGNATURE,
+        "unit",
+        "effect",
+        "ci_low",
+        "ci_high",
+        "pvalue",
+        "padj",
+    ),
 }
 CLAIM_COLUMNS = (
     "id",
@@ -163,6 +185,97 @@ class Claim(Model):
     panel: str = Field(description="panel of the chapter that shows it")
     effect: Effect
     direction: Literal["up", "down"] = Field(description="sign of the effect that bears it out")
+
+
+class GeneColumn(Model):
+    """A file of genes: one a line, or a column of a table with the rows to keep."""
+
+    file: str = Field(min_length=1, description="name in the folder of lists")
+    column: str | None = Field(None, description="column of the genes; left out: one gene a line")
+    where: dict[str, str] = Field(default_factory=dict, description="column -> value of rows kept")
+
+
+class PublishedEffect(Model):
+    """What a source reports of a signature, such as a hazard ratio with its interval."""
+
+    outcome: str
+    cohort: str
+    hazard_ratio: float = Field(gt=0)
+    ci_low: float = Field(gt=0)
+    ci_high: float = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _interval_holds_the_ratio(self) -> "PublishedEffect":
+        if not self.ci_low <= self.hazard_ratio <= self.ci_high:
+            msg = f"hazard ratio {self.hazard_ratio} lies outside {self.ci_low} to {self.ci_high}"
+            raise ValueError(msg)
+        return self
+
+
+class SignatureEntry(Model):
+    """A signature of the registry: where its genes come from and how far they can be trusted."""
+
+    id: str = Field(pattern=r"^[a-z0-9_]+$")
+    name: str = Field(min_length=1)
+    topic: Literal["resistance", "dormancy", "stemness", "cell cycle", "ferroptosis", "other"]
+    up: tuple[str, ...] = Field((), description="genes that speak for it")
+    down: tuple[str, ...] = Field((), description="genes that speak against it")
+    weights: dict[str, float] = Field(
+        default_factory=dict, description="gene -> weight of a published linear score"
+    )
+    sets: tuple[str, ...] = Field((), description="library: term, the first found is taken")
+    files: dict[Literal["up", "down"], GeneColumn] = Field(
+        default_factory=dict, description="lists that may not come with the project"
+    )
+    source: str = Field(min_length=1, description="paper, and what its cells were")
+    doi: str | None = Field(None, pattern=r"^10\.\d{4,}/\S+$")
+    table: str | None = Field(None, description="table, figure or section that holds the genes")
+    species: Literal["human", "mouse"] = "human"
+    disease: str = Field(min_length=1, description="disease or cell line it was found in")
+    status: Literal["exact", "partial", "proxy", "pending"]
+    note: str = ""
+    published: tuple[PublishedEffect, ...] = ()
+
+    @model_validator(mode="after")
+    def _genes_come_from_one_place(self) -> "SignatureEntry":
+        given = [bool(self.up or self.down), bool(self.weights), bool(self.sets), bool(self.files)]
+        wanted = 0 if self.status == "pending" else 1
+        if sum(given) != wanted:
+            msg = (
+                "genes come from one of up and down, weights, sets or files; "
+                f"with status {self.status} {wanted} of them is given, not {sum(given)}"
+            )
+            raise ValueError(msg)
+        both = sorted(set(self.up) & set(self.down))
+        if both:
+            msg = f"{both[0]} stands under up and under down"
+            raise ValueError(msg)
+        return self
+
+
+@dataclass(frozen=True)
+class Signature:
+    """A signature ready to be scored."""
+
+    id: str
+    name: str
+    topic: str
+    weights: dict[str, float]
+    """Gene -> weight: its sign says whether the gene speaks for the signature or against it."""
+    linear: bool
+    """Whether the weights are those of a published linear score, not just signs."""
+    status: str
+    source: str
+    reason: str = ""
+    """Why there are no genes, if so."""
+
+    @property
+    def up(self) -> list[str]:
+        return [gene for gene, weight in self.weights.items() if weight > 0]
+
+    @property
+    def down(self) -> list[str]:
+        return [gene for gene, weight in self.weights.items() if weight < 0]
 
 
 class Genome(Model):
