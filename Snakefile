@@ -138,6 +138,25 @@ rule cnv:
         RUN
 
 
+rule signatures:
+    input:
+        "objects/rna.h5ad",
+        spec="jobs/signatures.json",
+    output:
+        "objects/signatures.h5ad",
+        "objects/signatures_coverage.csv",
+        "objects/signatures_samples.csv",
+        "objects/signatures_contrasts.csv",
+        "objects/signatures_frequency.csv",
+    log:
+        "logs/signatures.log",
+    threads: 2
+    resources:
+        mem_mb=8000,
+    shell:
+        RUN
+
+
 rule chapter:
     input:
         lambda w: inputs_of(f"chapter/{w.chapter}"),

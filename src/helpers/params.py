@@ -209,6 +209,42 @@ class SubclustersParams(SubclusterParams, GeneSetParams):
     markers_shown: int = Field(ge=1, le=10, description="marker genes a subcluster shows")
 
 
+class SignatureParams(Params):
+    """Which signatures are scored, how, and what makes a cell dormant and relapse-inducing."""
+
+    registry: str = Field(description="signatures, in params/reference/ or an absolute path")
+    gene_sets: list[str] = Field(
+        min_length=1, description="GMT files that stand for processes, as in fig3_enrichment"
+    )
+    lists_folder: str = Field(
+        description="folder of lists that may not come with the project; empty: none"
+    )
+    target_sum: int = Field(ge=1, description="UMIs every cell is scaled to before log1p")
+    min_coverage: float = Field(gt=0, le=1, description="share of its genes a signature needs")
+    min_genes: int = Field(ge=1, description="measured genes a signature needs in any case")
+    n_random: int = Field(ge=10, description="random sets beside every signature")
+    ucell_max_rank: int = Field(ge=10, description="UCell: ranks beyond it are as good as last")
+    aucell_top: float = Field(gt=0, lt=1, description="AUCell: share of genes that counts")
+    min_cells: int = Field(ge=2, description="cells of a type a sample needs to count")
+    confidence: float = Field(gt=0.5, lt=1, description="coverage of the intervals")
+    dormancy: list[str] = Field(min_length=1, description="signatures of dormancy")
+    resistance: list[str] = Field(min_length=1, description="signatures of resistance")
+    stemness: list[str] = Field(min_length=1, description="signatures of stemness")
+    min_excess: float = Field(
+        gt=0, description="deviations of random sets over their mean a cell needs on every axis"
+    )
+    sure: float = Field(gt=0.5, le=1, description="share of draws of genes that makes a call")
+    n_draws: int = Field(ge=20, description="draws of genes behind the uncertainty of a call")
+    seed: int = Field(ge=0, description="start of the random numbers")
+
+
+class SignaturesParams(SignatureParams):
+    """Parameters of notebooks/signatures.ipynb."""
+
+    fdr: float = Field(gt=0, lt=1, description="Benjamini-Hochberg threshold")
+    shown: list[str] = Field(min_length=1, description="signatures drawn on the map")
+
+
 class CohortParams(Params):
     """Parameters of notebooks/cohort.ipynb."""
 
@@ -227,6 +263,7 @@ CHAPTER_PARAMS: dict[str, type[Params]] = {
     "fig4_hsc_mpp": SubclustersParams,
     "fig5_pro_b": SubclustersParams,
     "fig6_cnv": CopyNumberParams,
+    "signatures": SignaturesParams,
     "claims": ClaimsParams,
 }
 

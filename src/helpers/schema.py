@@ -248,7 +248,7 @@ class SignatureEntry(Model):
             raise ValueError(msg)
         both = sorted(set(self.up) & set(self.down))
         if both:
-            msg = f"{both[0]} stands under up and under down"
+            msg = f"gene {both[0]} stands under up and under down"
             raise ValueError(msg)
         return self
 

@@ -12,7 +12,15 @@ from helpers.synth.programmes import CELL_TYPES
 from helpers.synth.rna import choose_genes, make_landscape
 from helpers.synth.truth import make_truth
 
-TABLES = {"composition", "subclusters", "markers", "subcluster_markers", "pathways", "copy_number"}
+TABLES = {
+    "composition",
+    "subclusters",
+    "markers",
+    "subcluster_markers",
+    "pathways",
+    "signatures",
+    "copy_number",
+}
 
 
 @cache
@@ -70,6 +78,7 @@ def test_make_truth__null_has_no_difference_between_groups():
     assert len(truth_of("null")["copy_number"]) == 0
     assert len(truth_of("demo")["copy_number"]) > 0
     assert set(truth_of("null")["pathways"]["contrast"]) == {""}
+    assert set(truth_of("null")["signatures"]["contrast"]) == {""}
     assert set(truth_of("demo")["pathways"]["contrast"]) == {"", "NCR vs CR"}
 
 
@@ -118,3 +127,11 @@ def test_make_truth__pathways_name_place_and_direction():
     assert sign["HSC/MPP", "", "NCR vs CR", receptor] == {"min": 2.0, "max": 2.0}
     assert sign["Pro-B", "", "NCR vs CR", "DNA replication"] == {"min": -1.0, "max": -1.0}
     assert sign["Pro-B", "3", "", "mismatch repair"] == {"min": 1.6, "max": 1.6}
+
+
+def test_make_truth__signatures_lists_what_moves_and_the_share_of_dormant_cells():
+    table = truth_of("demo")["signatures"]
+    moved = table[table["contrast"] == "NCR vs CR"].set_index("gene")["log2fc"]
+    assert moved[["BCL3", "OAS2", "GPX4", "SDHA"]].tolist() == [1.2, -1.2, 0.8, 0.7]
+    (dormant,) = table[table["signature"] == "dormant cells"].itertuples()
+    assert (dormant.cell_type, dormant.subcluster, dormant.fraction) == ("HSC/MPP", "0", 0.25)

@@ -386,7 +386,7 @@ def _by_rank(scores: pd.DataFrame, shape: tuple[int, int]) -> np.ndarray:
 
 
 def score_samples(rates: pd.DataFrame, family: Family, kinds: np.ndarray) -> dict[str, np.ndarray]:
-    """SsGSEA and GSVA of pseudobulk units for signatures and their random sets.
+    """Scores of pseudobulk units by ssGSEA and GSVA, for signatures and their random sets.
 
     Parameters
     ----------
@@ -613,3 +613,69 @@ def rate_separation(
     half = stats.norm.ppf(0.5 + confidence / 2) * np.sqrt(variance)
     area = float(above.mean())
     return area, max(0.0, area - half), min(1.0, area + half)
+
+
+def measure_signatures(contrasts: pd.DataFrame, planned: Sequence[Contrast]) -> pd.DataFrame:
+    """Effects by sample (weighted z) as claims are looked up in; ``feature`` is the signature.
+
+    Parameters
+    ----------
+    contrasts
+        From :func:`compare_scores`.
+    planned
+        Contrasts of the cohort, which give the names of the two groups.
+    """
+    sides = {c.name: (c.test, c.reference) for c in planned}
+    mine = contrasts[contrasts["method"] == CELL_METHODS[0]]
+    return mine.assign(
+        measure="signature",
+        feature=mine[SIGNATURE],
+        test_group=[sides[name][0] for name in mine[CONTRAST]],
+        reference_group=[sides[name][1] for name in mine[CONTRAST]],
+    ).reset_index(drop=True)
+
+
+def rate_shifts(contrasts: pd.DataFrame, planted: pd.DataFrame, *, fdr: float) -> pd.DataFrame:
+    """Whether every planted shift of a signature was found in its direction.
+
+    Parameters
+    ----------
+    contrasts
+        Of one contrast, from :func:`compare_scores`.
+    planted
+        ``cell_type``, ``signature``, ``gene``, ``log2fc``: genes that move, against their weight
+        in the signature only where that is negative.
+
+    Returns
+    -------
+    ``cell_type``, ``signature``, ``method``, ``n_moved``, ``effect``, ``ci_low``, ``ci_high``,
+    ``padj``, ``null_pvalue``, ``found``; one row a planted shift and method.
+    """
+    asked = planted.dropna(subset=["log2fc"]).groupby([CELL_TYPE, SIGNATURE], as_index=False)
+    sizes = asked.agg(n_moved=("gene", "size"))
+    both = sizes.merge(contrasts, on=[CELL_TYPE, SIGNATURE], how="inner")
+    both["found"] = (both["effect"] > 0) & (both["padj"] < fdr)
+    kept = [CELL_TYPE, SIGNATURE, "method", "n_moved", "effect", "ci_low", "ci_high", "padj",
+            "null_pvalue", "found"]  # fmt: skip
+    return both[kept]
+
+
+def average_types(
+    scores: pd.DataFrame, *, by: Sequence[str], value: str = "null_z"
+) -> pd.DataFrame:
+    """Mean over samples of a score of the first method, signatures in rows, ``by`` in columns."""
+    mine = scores[scores["method"] == CELL_METHODS[0]]
+    return mine.pivot_table(index=SIGNATURE, columns=list(by), values=value, aggfunc="mean")
+
+
+def average_parts(scores: pd.DataFrame, parts: pd.Series) -> pd.DataFrame:
+    """Mean score of the cells of every part, signatures in rows, parts in columns.
+
+    Parameters
+    ----------
+    scores
+        Shape (n_cells, n_signatures).
+    parts
+        Part of every cell, same index; cells without one are left out.
+    """
+    return scores.groupby(parts, sort=True).mean().T

@@ -39,6 +39,7 @@ def read_registry(path: Path) -> Registry:
     aliases = content.get("aliases") or {}
     listed = content.get("signatures")
     problems = _alias_problems(aliases)
+    named = aliases if isinstance(aliases, dict) else {}
     if not isinstance(listed, list) or not listed:
         problems.append("signatures holds no list of signatures")
         listed = []
@@ -55,7 +56,7 @@ def read_registry(path: Path) -> Registry:
     if problems:
         msg = f"{path}: {'; '.join(problems)}"
         raise DataError(msg)
-    return Registry(tuple(entries), {str(old): str(new) for old, new in aliases.items()})
+    return Registry(tuple(entries), {str(old): str(new) for old, new in named.items()})
 
 
 def _read_yaml(path: Path) -> dict[str, object]:
@@ -116,7 +117,8 @@ def gather_signatures(
     DataError
         If a list is in the folder and cannot be read as the registry says.
     """
-    by_name = {f"{library}: {term}": genes for (library, term), genes in sets.items()}
+    # MSigDB writes names in capitals, so that case says nothing.
+    by_name = {f"{library}: {term}".casefold(): genes for (library, term), genes in sets.items()}
     return [_gather(entry, by_name, lists_folder) for entry in registry.entries]
 
 
@@ -126,7 +128,7 @@ def _gather(
     weights, reason = dict(entry.weights), ""
     weights |= dict.fromkeys(entry.up, 1.0) | dict.fromkeys(entry.down, -1.0)
     if entry.sets:
-        found = next((name for name in entry.sets if name in sets), None)
+        found = next((key for name in entry.sets if (key := name.casefold()) in sets), None)
         weights = dict.fromkeys(sets[found], 1.0) if found else {}
         reason = "" if found else f"no GMT file of gene_sets holds {' or '.join(entry.sets)}"
     if entry.files:
@@ -158,8 +160,8 @@ def _read_lists(entry: SignatureEntry, folder: Path | None) -> tuple[dict[str, f
     if both:
         msg = f"{folder}: {both[0]} stands in both lists of {entry.id}"
         raise DataError(msg)
-    signs = (("up", 1.0), ("down", -1.0))
-    return {gene: sign for side, sign in signs for gene in genes.get(side, [])}, ""
+    up, down = dict.fromkeys(genes.get("up", []), 1.0), dict.fromkeys(genes.get("down", []), -1.0)
+    return up | down, ""
 
 
 def _read_genes(path: Path, part: GeneColumn) -> list[str]:
@@ -180,7 +182,8 @@ def _read_genes(path: Path, part: GeneColumn) -> list[str]:
 
 
 def _read_column(path: Path, part: GeneColumn, column: str) -> list[str]:
-    table = pd.read_csv(path, sep=None, engine="python", dtype=str, keep_default_na=False)
+    separator = "," if path.suffix == ".csv" else "\t"
+    table = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False)
     lacking = [name for name in (column, *part.where) if name not in table]
     if lacking:
         msg = f"{path}: has no column {' and '.join(lacking)}; it has {', '.join(table.columns)}"

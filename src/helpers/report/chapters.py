@@ -12,6 +12,13 @@ CNV_OBJECTS = (
     "objects/cnv_sensitivity.csv",
 )
 EXPRESSION_TABLES = ("objects/expression.csv", "objects/expression_tests.csv")
+SIGNATURE_OBJECTS = (
+    "objects/signatures.h5ad",
+    "objects/signatures_coverage.csv",
+    "objects/signatures_samples.csv",
+    "objects/signatures_contrasts.csv",
+    "objects/signatures_frequency.csv",
+)
 # Chapter that shows the subclusters of a type -> name of the type in files.
 SUBCLUSTER_KEYS = {"fig4_hsc_mpp": "hsc_mpp", "fig5_pro_b": "pro_b"}
 # Cells of each subcluster, which panels 6B and 6C show.
@@ -113,6 +120,17 @@ CHAPTERS: tuple[Chapter, ...] = (
         objects=(RNA_OBJECT, *CNV_OBJECTS),
         optional=SUBCLUSTER_TABLES,
         truth=("cells", "copy_number"),
+    ),
+    Chapter(
+        "signatures",
+        "signatures",
+        "Published signatures and dormant cells",
+        "cytarabine signatures; dormancy",
+        "Which published resistance programmes are active, in which cells and samples?",
+        needs=("rna",),
+        objects=SIGNATURE_OBJECTS,
+        optional=SUBCLUSTER_TABLES,
+        truth=("cells", "signatures"),
     ),
     Chapter(
         "claims",

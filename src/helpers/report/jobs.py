@@ -13,6 +13,7 @@ STAGES: dict[str, tuple[str, str]] = {
     "cnv": ("helpers.stages.cnv", "run_cnv"),
     "expression": ("helpers.stages.expression", "run_expression"),
     "subclusters": ("helpers.stages.subclusters", "run_subclusters"),
+    "signatures": ("helpers.stages.signatures", "run_signatures"),
 }
 
 

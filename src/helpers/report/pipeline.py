@@ -1,5 +1,6 @@
 """The stage jobs of a cohort: which there are, what they read and with which parameters."""
 
+from pathlib import Path
 from typing import TypedDict
 
 from helpers.io.digest import DigestCache, hash_file
@@ -10,7 +11,9 @@ from helpers.params import (
     MapParams,
     Params,
     SampleRnaParams,
+    SignatureParams,
     SubclusterParams,
+    gene_set_files,
     marker_file,
     subset,
 )
@@ -19,6 +22,7 @@ from helpers.report.chapters import (
     CNV_OBJECTS,
     EXPRESSION_TABLES,
     RNA_OBJECT,
+    SIGNATURE_OBJECTS,
     SUBCLUSTER_KEYS,
     subcluster_objects,
 )
@@ -130,4 +134,25 @@ def subcluster_job(chapter: str, params: dict[str, Params]) -> Job:
         data={"published": [str(published), hash_file(published)]},
         threads=2,
         **code_of(STAGES["subclusters"]),
+    )
+
+
+def signatures_job(cohort: Cohort, params: dict[str, Params], digests: DigestCache) -> Job:
+    """Published signatures scored in all cells and samples, and dormant cells called."""
+    values = subset(params["signatures"], SignatureParams)
+    registry = marker_file(str(values["registry"]))
+    files = {"registry": registry}
+    files |= {path.name: path for path in gene_set_files(list(values["gene_sets"]))}  # type: ignore[call-overload]
+    folder = Path(str(values["lists_folder"]))
+    if values["lists_folder"] and folder.is_dir():
+        files |= {f"lists/{path.name}": path for path in sorted(folder.iterdir()) if path.is_file()}
+    return Job(
+        name="signatures",
+        inputs=(RNA_OBJECT,),
+        outputs=SIGNATURE_OBJECTS,
+        params=values,
+        design={"contrasts": [c.model_dump() for c in cohort.file.planned_contrasts()]},
+        data={role: [str(path), digests.hash(path)] for role, path in files.items()},
+        threads=2,
+        **code_of(STAGES["signatures"]),
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from helpers.io.digest import DigestCache, hash_file
 from helpers.io.tables import dump_json, read_json, write_json_if_changed
-from helpers.params import Params, gene_set_files, load_params
+from helpers.params import Params, SignatureParams, gene_set_files, load_params, marker_file
 from helpers.project import BOOK, NOTEBOOKS, PARAMS
 from helpers.report.chapters import CHAPTERS, CNV_OBJECTS, SUBCLUSTER_KEYS, Chapter, skip_reason
 from helpers.report.jobs import Job
@@ -17,6 +17,7 @@ from helpers.report.pipeline import (
     expression_job,
     rna_jobs,
     sample_row,
+    signatures_job,
     subcluster_job,
 )
 from helpers.schema import Cohort
@@ -64,6 +65,8 @@ def make_plan(cohort: Cohort, folder: Path) -> Plan:
     jobs += [subcluster_job(c.id, params) for c in running if c.id in SUBCLUSTER_KEYS]
     if any(set(CNV_OBJECTS) & set(chapter.objects) for chapter in running):
         jobs.append(cnv_job(cohort, params))
+    if any(chapter.id == "signatures" for chapter in running):
+        jobs.append(signatures_job(cohort, params, digests))
     chapters = [
         _chapter_job(chapter, cohort, params[chapter.id], jobs, digests)
         for chapter in running
@@ -116,6 +119,9 @@ def _chapter_job(
             data[f"truth_{name}"] = [str(truth), digests.hash(truth)]
     for path in gene_set_files(getattr(params, "gene_sets", [])):
         data[path.name] = [str(path), hash_file(path)]
+    if isinstance(params, SignatureParams):
+        registry = marker_file(params.registry)
+        data["registry"] = [str(registry), hash_file(registry)]
     return Job(
         name=f"chapter/{chapter.id}",
         inputs=(
