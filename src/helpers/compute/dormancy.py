@@ -20,6 +20,7 @@ from helpers.errors import DataError
 from helpers.schema import CELL_TYPE, GROUP, SAMPLE, Contrast, Signature
 
 CALLED, POSSIBLE, OTHER = "called", "possible", "other"
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,8 @@ def _measure(
 
 def name_calls(probability: np.ndarray, *, sure: float) -> np.ndarray:
     """``called`` from ``sure`` on, ``other`` up to one less ``sure``, ``possible`` between."""
-    return np.select([probability >= sure, probability > 1 - sure], [CALLED, POSSIBLE], OTHER)
+    possible = probability + sure > 1 + ROUNDING
+    return np.select([probability >= sure - ROUNDING, possible], [CALLED, POSSIBLE], OTHER)
 
 
 def count_dormant(
