@@ -157,6 +157,24 @@ rule signatures:
         RUN
 
 
+rule discovery:
+    input:
+        spec="jobs/discovery.json",
+    output:
+        "objects/discovery_signature.json",
+        "objects/discovery_genes.csv",
+        "objects/discovery_folds.csv",
+        "objects/discovery_permutations.csv",
+        "objects/discovery_training.csv",
+    log:
+        "logs/discovery.log",
+    threads: 1
+    resources:
+        mem_mb=4000,
+    shell:
+        RUN
+
+
 rule chapter:
     input:
         lambda w: inputs_of(f"chapter/{w.chapter}"),

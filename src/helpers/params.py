@@ -209,7 +209,7 @@ class SubclustersParams(SubclusterParams, GeneSetParams):
     markers_shown: int = Field(ge=1, le=10, description="marker genes a subcluster shows")
 
 
-class SignatureParams(Params):
+class ScoreParams(Params):
     """Which signatures are scored, how, and what makes a cell dormant and relapse-inducing."""
 
     registry: str = Field(description="signatures, in params/reference/ or an absolute path")
@@ -238,11 +238,77 @@ class SignatureParams(Params):
     seed: int = Field(ge=0, description="start of the random numbers")
 
 
-class SignaturesParams(SignatureParams):
+class SignaturesParams(ScoreParams):
     """Parameters of notebooks/signatures.ipynb."""
 
     fdr: float = Field(gt=0, lt=1, description="Benjamini-Hochberg threshold")
     shown: list[str] = Field(min_length=1, description="signatures drawn on the map")
+
+
+class DoseResponseParams(Params):
+    """Parameters of notebooks/dose_response.ipynb."""
+
+    model: Literal["LL.3", "LL.4", "LL.5", "W1.4"] = Field(
+        description="curve: log-logistic of 3, 4 or 5 parameters, or Weibull"
+    )
+    ic50: Literal["relative", "absolute"] = Field(
+        description="half way between the plateaus, or half of the control"
+    )
+    bottom_max: float = Field(
+        ge=0, lt=1, description="highest share of the control the lower plateau may have"
+    )
+    top_min: float = Field(gt=0, le=1, description="lowest share the upper plateau may have")
+    top_max: float = Field(ge=1, description="highest share the upper plateau may have")
+    slope_min: float = Field(gt=0, description="flattest slope (Hill coefficient)")
+    slope_max: float = Field(gt=0, description="steepest slope (Hill coefficient)")
+    min_doses: int = Field(ge=3, description="doses above 0 a curve needs")
+    min_effect: float = Field(
+        gt=0, lt=1, description="share of the control that must be lost for an IC50"
+    )
+    alpha: float = Field(gt=0, lt=1, description="p-value a curve needs against a flat line")
+    confidence: float = Field(gt=0.5, lt=1, description="coverage of the intervals")
+    max_own_effect: float = Field(
+        gt=0, lt=1, description="share the second drug may cost by itself where it is added"
+    )
+
+    @model_validator(mode="after")
+    def _slopes_are_ordered(self) -> "DoseResponseParams":
+        if self.slope_min >= self.slope_max:
+            msg = f"slope_min ({self.slope_min}) must be below slope_max ({self.slope_max})"
+            raise ValueError(msg)
+        return self
+
+
+class SignatureParams(Params):
+    """How a signature is learnt from the training patients."""
+
+    resistant_within: float = Field(
+        gt=0, description="months within which an event makes resistant, where no response is given"
+    )
+    sensitive_beyond: float = Field(
+        gt=0, description="months beyond which none makes sensitive, where no response is given"
+    )
+    max_genes: int = Field(ge=10, description="most variable genes that are tested")
+    n_candidates: int = Field(ge=2, description="genes by p-value that enter the hazard model")
+    l1_ratio: float = Field(gt=0, le=1, description="elastic net: 1 is the lasso")
+    n_penalties: int = Field(ge=5, description="penalties tried")
+    outer_folds: int = Field(ge=2, le=20, description="folds that judge the whole recipe")
+    inner_folds: int = Field(ge=2, le=20, description="folds that choose the penalty")
+    n_permutations: int = Field(ge=0, description="times the fates are shuffled")
+    min_events: int = Field(ge=10, description="events the training patients must have")
+    seed: int = Field(ge=0, description="start of the random numbers")
+
+
+class DiscoveryParams(SignatureParams):
+    """Parameters of notebooks/discovery.ipynb."""
+
+    min_events_validation: int = Field(ge=5, description="events the validation patients must have")
+    horizons: list[float] = Field(min_length=1, description="months at which AUC is measured")
+    n_groups: int = Field(ge=2, le=10, description="groups of like prediction in the calibration")
+    n_draws: int = Field(ge=50, description="bootstrap draws for the intervals of the AUC")
+    confidence: float = Field(gt=0.5, lt=1, description="coverage of the intervals")
+    fdr: float = Field(gt=0, lt=1, description="Benjamini-Hochberg threshold")
+    genes_shown: int = Field(ge=1, le=60, description="genes named in the figures")
 
 
 class CohortParams(Params):
@@ -264,6 +330,8 @@ CHAPTER_PARAMS: dict[str, type[Params]] = {
     "fig5_pro_b": SubclustersParams,
     "fig6_cnv": CopyNumberParams,
     "signatures": SignaturesParams,
+    "dose_response": DoseResponseParams,
+    "discovery": DiscoveryParams,
     "claims": ClaimsParams,
 }
 

@@ -13,9 +13,11 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 # Columns of every table, spelled once.
 SAMPLE = "sample"
@@ -82,6 +84,12 @@ RESULT_COLUMNS: dict[tuple[str, str], tuple[str, ...]] = {
         "pvalue",
         "padj",
     ),
+    ("dose_response", "curves"): ("line", "drug", "unit", "ic50", "ci_low", "ci_high", "status"),
+    ("dose_response", "resistance"): ("line", "parental", "drug", "unit", "effect", "ci_low"),
+    ("dose_response", "synergy"): ("line", "pair", "method", "effect", "ci_low", "ci_high"),
+    ("discovery", "genes"): (GENE, "log2fc", "pvalue", "padj"),
+    ("discovery", "signature"): (GENE, "weight"),
+    ("discovery", "hazards"): ("model", "term", "effect", "ci_low", "ci_high", "pvalue"),
 }
 CLAIM_COLUMNS = (
     "id",
@@ -170,7 +178,7 @@ class Effect(Model):
     measure: str = Field(description="kind of number, such as proportion")
     cell_type: str | None = Field(None, description="cell type it is about, if any")
     subcluster: str | None = Field(None, description="subcluster it is about, if any")
-    feature: str | None = Field(None, description="gene or term it is about, if any")
+    feature: str | None = Field(None, description="gene, term or drug it is about, if any")
     test: str | None = Field(None, description="role of the group the sentence is about, if any")
     reference: str | None = Field(None, description="role of the group it is compared with")
 
@@ -288,6 +296,25 @@ class Genome(Model):
     blacklist: str | None = Field(None, description="regions to leave out, .bed or .bed.gz")
 
 
+class BulkTables(Model):
+    """Bulk expression of patients and what became of them."""
+
+    expression: str = Field(description="CSV: column gene, then one column a patient")
+    clinical: str = Field(
+        description="CSV: sample, time_months, event; also response, age, cytogenetic_risk"
+    )
+
+
+class Bulk(Model):
+    """Patients to learn a signature from, and others to try it on."""
+
+    scale: Literal["counts", "linear", "log2"] = Field(
+        "log2", description="what the expression tables hold: counts, linear or log2"
+    )
+    training: BulkTables = Field(description="tables of the patients to learn from")
+    validation: BulkTables = Field(description="tables of other patients, who take no part in it")
+
+
 class CohortFile(Model):
     """A cohort as its user writes it (``cohort.yml``)."""
 
@@ -299,8 +326,11 @@ class CohortFile(Model):
     assembly: Assembly = Field(description="GRCh38 (hg38) or GRCh37 (hg19)")
     genome: Genome = Field(Genome(), description="sequence, annotation and blacklist files")
     samples: str = Field("samples.csv", description="sample sheet, relative to this file")
+    dose_response: str | None = Field(None, description="dose series, CSV relative to this file")
+    bulk: Bulk | None = Field(None, description="bulk expression and clinical tables")
     groups: dict[Name, Name] = Field(
-        min_length=1,
+        default_factory=dict,
+        validate_default=True,
         description="role -> label in the sheet; roles the claims know: " + ", ".join(ROLES),
     )
     contrasts: tuple[Contrast, ...] | None = Field(
@@ -318,6 +348,15 @@ class CohortFile(Model):
 
     @field_validator("groups")
     @classmethod
+    def _groups_are_named(cls, groups: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        """Only a cohort without samples can do without groups."""
+        others = [info.data.get(key, "unreadable") for key in ("dose_response", "bulk")]
+        if not groups and others == [None, None]:
+            raise PydanticCustomError("missing", "at least 1 item is needed")
+        return groups
+
+    @field_validator("groups")
+    @classmethod
     def _labels_differ(cls, groups: dict[str, str]) -> dict[str, str]:
         labels = list(groups.values())
         repeated = sorted({label for label in labels if labels.count(label) > 1})
@@ -325,6 +364,19 @@ class CohortFile(Model):
             msg = f"the label {repeated[0]!r} stands for two roles; each role needs its own"
             raise ValueError(msg)
         return groups
+
+    @property
+    def has_tables(self) -> bool:
+        """Whether there is something to show without a single sample."""
+        return self.dose_response is not None or self.bulk is not None
+
+    def tables(self) -> dict[str, str]:
+        """Tables of the cohort beside its samples: role to path as it was written."""
+        found = {} if self.dose_response is None else {"dose_response": self.dose_response}
+        for part in ("training", "validation") if self.bulk is not None else ():
+            pair: BulkTables = getattr(self.bulk, part)
+            found |= {f"{part}_{kind}": path for kind, path in pair.model_dump().items()}
+        return found
 
     def planned_contrasts(self) -> tuple[Contrast, ...]:
         """The contrasts asked for, or those the roles suggest.
@@ -338,6 +390,8 @@ class CohortFile(Model):
         if responder and failed:
             return (Contrast(test=failed, reference=responder),)
         labels = list(self.groups.values())
+        if not labels:
+            return ()
         reference = self.groups.get("reference", labels[0])
         return tuple(Contrast(test=x, reference=reference) for x in labels if x != reference)
 
@@ -365,6 +419,10 @@ class Cohort(Model):
     path: Path
     file: CohortFile
     samples: tuple[Sample, ...]
+
+    def table(self, role: str) -> Path:
+        """Where a table of the cohort lies."""
+        return self.path.parent / Path(self.file.tables()[role]).expanduser()
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from helpers.compute.signatures import rate_shifts
 from helpers.errors import DataError, NotPossibleError
 from helpers.io.objects import read_object
 from helpers.io.tables import read_table
-from helpers.params import SignatureParams, load_params, marker_file, subset
+from helpers.params import ScoreParams, load_params, marker_file, subset
 from helpers.schema import Contrast
 from helpers.stages.signatures import list_units, stage_signatures
 from helpers.synth.design import make_design
@@ -23,10 +23,8 @@ NCR_CR = Contrast(test="NCR", reference="CR")
 
 def score(annotated: Path, folder: Path, **changes: object) -> list[Path]:
     outputs = [folder / name for name in NAMES]
-    params = SignatureParams.model_validate(
-        subset(load_params("signatures"), SignatureParams)
-        | {"n_random": 20, "n_draws": 40}
-        | changes
+    params = ScoreParams.model_validate(
+        subset(load_params("signatures"), ScoreParams) | {"n_random": 20, "n_draws": 40} | changes
     )
     stage_signatures(
         annotated, marker_file("signatures.yml"), *outputs, contrasts=[NCR_CR], params=params

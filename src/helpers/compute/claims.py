@@ -93,6 +93,8 @@ def mark_untestable(claims: list[Claim], reason: str) -> pd.DataFrame:
 
 def _absence(claim: Claim, effects: pd.DataFrame) -> str:
     kind = claim.effect.cell_type
+    if kind is None and claim.effect.test is None:
+        return f"the cohort has no measurement of {claim.effect.feature or claim.effect.measure}"
     if kind is not None and kind not in set(effects[CELL_TYPE]):
         return f"no cell of this cohort was called {kind}"
     return "the cohort does not make this comparison"

@@ -19,6 +19,21 @@ def describe_samples(samples: pd.DataFrame) -> pd.DataFrame:
     return table.assign(RNA=samples["rna"], chromatin=samples["fragments"])
 
 
+TABLE_TITLES = {
+    "dose_response": "dose series",
+    "training_expression": "bulk expression, training patients",
+    "training_clinical": "follow-up, training patients",
+    "validation_expression": "bulk expression, validation patients",
+    "validation_clinical": "follow-up, validation patients",
+}
+
+
+def describe_tables(tables: dict[str, str]) -> pd.DataFrame:
+    """Tables of the cohort beside its samples: ``table`` and ``file``."""
+    rows = [(TABLE_TITLES[role], name) for role, name in tables.items()]
+    return pd.DataFrame(rows, columns=["table", "file"])
+
+
 def count_groups(
     samples: pd.DataFrame, groups: dict[str, str], *, few_samples: int
 ) -> pd.DataFrame:

@@ -18,6 +18,8 @@ from helpers.schema import (
     PATH_COLUMNS,
     REQUIRED_SHEET_COLUMNS,
     SHEET_COLUMNS,
+    Bulk,
+    BulkTables,
     Cohort,
     CohortFile,
     Contrast,
@@ -50,6 +52,8 @@ class Reading:
     """The cohort file; keys that could not be read hold a stand-in and are named in faulty."""
     faulty: set[str] = field(default_factory=set)
     samples: list[Sample] = field(default_factory=list)
+    no_sheet: bool = False
+    """Whether the cohort does without samples: it has tables only."""
     lost_rows: int = 0
     """Rows of the sheet that could not be read."""
     defects: list[Defect] = field(default_factory=list)
@@ -59,7 +63,7 @@ class Reading:
     @property
     def cohort(self) -> Cohort | None:
         """The cohort, if file and sheet could be read."""
-        if self.file is None or self.faulty or not self.samples:
+        if self.file is None or self.faulty or not (self.samples or self.no_sheet):
             return None
         return Cohort(path=self.path, file=self.file, samples=tuple(self.samples))
 
@@ -82,8 +86,16 @@ def read_cohort(path: Path) -> Reading:
         _check_keys(reading, content)
         _validate(reading, content)
     if reading.file is not None and "samples" not in reading.faulty:
-        _read_sheet(reading, reading.file.samples)
+        reading.no_sheet = _does_without_sheet(reading, reading.file)
+        if not reading.no_sheet:
+            _read_sheet(reading, reading.file.samples)
     return reading
+
+
+def _does_without_sheet(reading: Reading, file: CohortFile) -> bool:
+    """Whether the cohort has tables, names no sample sheet and has none in its usual place."""
+    usual = reading.path.parent / file.samples
+    return file.has_tables and ("samples",) not in reading.lines and not usual.exists()
 
 
 def access_problem(path: Path, *, folder: bool = False) -> str:
@@ -228,6 +240,13 @@ def _check_keys(reading: Reading, content: dict[str, object]) -> None:
     levels: list[tuple[tuple[str, ...], object, list[str]]] = [
         ((), content, list(CohortFile.model_fields)),
         (("genome",), content.get("genome"), list(Genome.model_fields)),
+        (("bulk",), content.get("bulk"), list(Bulk.model_fields)),
+    ]
+    bulk = content.get("bulk")
+    parts = bulk if isinstance(bulk, dict) else {}
+    levels += [
+        (("bulk", part), parts.get(part), list(BulkTables.model_fields))
+        for part in ("training", "validation")
     ]
     for i, item in enumerate(_listed(content, "contrasts")):
         levels.append((("contrasts", str(i)), item, list(Contrast.model_fields)))

@@ -198,22 +198,30 @@ def _write_front(job: Job, folder: Path, source: Path, pages: list[str]) -> None
         if job.design["simulated"]
         else ""
     )
-    samples = list(job.design["samples"])  # type: ignore[call-overload]
-    groups = dict(job.design["groups"])  # type: ignore[call-overload]
-    listed = ", ".join(
-        f"{_as_text(label)} ({sum(s['group'] == label for s in samples)})"
-        for label in groups.values()
-    )
     cards = "\n".join(_card(BY_ID[page], job, folder, source) for page in pages)
     write_text(
         source / "index.md",
         f"# {title}\n\n{notice}"
         "Relapse and drug resistance in leukaemia, from single cells: every figure with its question, "
         "data, parameters and verdict.\n\n"
-        f"{len(samples)} samples; groups (samples): {listed}.{_verdict_summary(folder)}\n\n"
+        f"{_sizes(job)}{_verdict_summary(folder)}\n\n"
         f'<div class="gallery">\n{cards}\n</div>\n\n'
         "Start with [how to read this book](reading.md).\n",
     )
+
+
+def _sizes(job: Job) -> str:
+    """How many samples each group has, or which tables a cohort without samples has."""
+    samples = list(job.design["samples"])  # type: ignore[call-overload]
+    groups = dict(job.design["groups"])  # type: ignore[call-overload]
+    if not samples:
+        names = dict(job.design["tables"]).values()  # type: ignore[call-overload]
+        return f"No single cells; tables: {', '.join(_as_text(name) for name in names)}."
+    listed = ", ".join(
+        f"{_as_text(label)} ({sum(s['group'] == label for s in samples)})"
+        for label in groups.values()
+    )
+    return f"{len(samples)} samples; groups (samples): {listed}."
 
 
 def _verdict_summary(folder: Path) -> str:
@@ -222,8 +230,8 @@ def _verdict_summary(folder: Path) -> str:
     if not path.exists():
         return ""
     counts = count_verdicts(read_table(path))
-    listed = ", ".join(f"{n} {verdict}" for verdict, n in counts.items() if n)
-    return f" Of {counts.sum()} [claims](chapters/claims.md) of the sources: {listed}."
+    listed = ", ".join(f"{verdict} {n}" for verdict, n in counts.items() if n)
+    return f" Verdicts on {counts.sum()} [claims](chapters/claims.md) of the sources: {listed}."
 
 
 def _card(chapter: Chapter, job: Job, folder: Path, source: Path) -> str:

@@ -5,6 +5,13 @@ from dataclasses import dataclass
 from helpers.schema import Cohort
 
 RNA_OBJECT = "objects/rna.h5ad"
+DISCOVERY_OBJECTS = (
+    "objects/discovery_signature.json",
+    "objects/discovery_genes.csv",
+    "objects/discovery_folds.csv",
+    "objects/discovery_permutations.csv",
+    "objects/discovery_training.csv",
+)
 CNV_OBJECTS = (
     "objects/cnv.h5ad",
     "objects/cnv_profiles.h5ad",
@@ -47,6 +54,8 @@ class Chapter:
     question: str
     needs: tuple[str, ...] = ()
     """Columns of the sample sheet without which there is nothing to show."""
+    tables: tuple[str, ...] = ()
+    """Tables named in the cohort file without which there is nothing to show."""
     objects: tuple[str, ...] = ()
     """Results of stages it reads, relative to the results folder."""
     optional: tuple[str, ...] = ()
@@ -133,6 +142,26 @@ CHAPTERS: tuple[Chapter, ...] = (
         truth=("cells", "signatures"),
     ),
     Chapter(
+        "dose_response",
+        "dose_response",
+        "Dose response and drug pairs",
+        "K562 poster, Figure 5",
+        "How much more drug do resistant cells stand, and do two drugs help each other?",
+        tables=("dose_response",),
+        truth=("dose_response",),
+    ),
+    Chapter(
+        "discovery",
+        "discovery",
+        "A signature of one's own",
+        "cytarabine overview, Develop your own signature",
+        "Does a signature learnt from resistant and sensitive patients tell the fate of others?",
+        # The training tables are read by the stage that learns; this chapter never sees them.
+        tables=("validation_expression", "validation_clinical"),
+        objects=DISCOVERY_OBJECTS,
+        truth=("bulk",),
+    ),
+    Chapter(
         "claims",
         "claims",
         "Claims",
@@ -145,6 +174,11 @@ NEED_NAMES = {
     "rna": "RNA counts",
     "fragments": "chromatin fragments",
 }
+TABLE_NAMES = {
+    "dose_response": ("a dose series", "dose_response"),
+    "validation_expression": ("bulk expression and follow-up of patients", "bulk"),
+    "validation_clinical": ("bulk expression and follow-up of patients", "bulk"),
+}
 
 
 def skip_reason(chapter: Chapter, cohort: Cohort) -> str:
@@ -156,4 +190,8 @@ def skip_reason(chapter: Chapter, cohort: Cohort) -> str:
                 f"This chapter needs {name}, and no sample of the cohort has them "
                 f"(column {need} of the sample sheet)."
             )
+    for table in chapter.tables:
+        if table not in cohort.file.tables():
+            name, key = TABLE_NAMES[table]
+            return f"This chapter needs {name}, and the cohort file names none (key {key})."
     return ""

@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from helpers.errors import DataError, Defect
+from helpers.io.bulk import inspect_bulk
 from helpers.io.cohort import Reading, access_problem, expand_home, read_cohort
+from helpers.io.dose_response import inspect_dose_response
 from helpers.io.gene_sets import read_gene_sets, read_published
 from helpers.io.inspect import Finding, inspect_fragments, inspect_gzip, inspect_rna
 from helpers.io.objects import read_markers
 from helpers.params import CHAPTER_PARAMS, gene_set_file, load_defaults, marker_file, nearest
-from helpers.schema import PATH_COLUMNS, ROLES, CohortFile, Sample
+from helpers.schema import PATH_COLUMNS, ROLES, BulkTables, CohortFile, Sample
 
 # Parameters that name files: what such a file is, where it is sought, and how it is read.
 REFERENCE_FILES: tuple[tuple[str, str, Callable[[str], Path], Callable[[Path], object]], ...] = (
@@ -45,6 +47,7 @@ def _check_file(reading: Reading, file: CohortFile, results: Path) -> Iterator[D
         yield from _check_output(reading, results.absolute(), file.name)
     yield from _check_genome_files(reading, file)
     yield from _check_reference_files(reading, file)
+    yield from _check_tables(reading, file)
     if "groups" not in reading.faulty:
         yield from _check_roles(reading, file)
         if "contrasts" not in reading.faulty:
@@ -138,6 +141,20 @@ def _check_reference_file(
         yield Defect(where, str(error), expected, "correct it after params/reference")
 
 
+def _check_tables(reading: Reading, file: CohortFile) -> Iterator[Defect]:
+    """Dose series and bulk tables, each row and field."""
+    folder = reading.path.parent
+    if file.dose_response is not None and "dose_response" not in reading.faulty:
+        path = folder / expand_home(file.dose_response)
+        yield from inspect_dose_response(path, reading.spot("dose_response"))
+    for part in ("training", "validation") if file.bulk and "bulk" not in reading.faulty else ():
+        tables: BulkTables = getattr(file.bulk, part)
+        expression, clinical = (
+            folder / expand_home(name) for name in (tables.expression, tables.clinical)
+        )
+        yield from inspect_bulk(expression, clinical, reading.spot("bulk", part))
+
+
 def _check_roles(reading: Reading, file: CohortFile) -> Iterator[Defect]:
     """A role that is nearly one the claims know was probably meant to be it."""
     free = [role for role in ROLES if role not in file.groups]
@@ -158,6 +175,10 @@ def _unknown_group(where: str, label: str, labels: list[str]) -> Defect:
 
 def _check_groups(reading: Reading, file: CohortFile, sheet: str) -> Iterator[Defect]:
     """Groups of the sheet against those of the file; what is empty matters if all was read."""
+    if not file.groups and reading.samples:
+        expected = "role -> label of every group in the sheet"
+        yield Defect(reading.spot("groups"), "is missing", expected, "name the groups")
+        return
     labels = list(file.groups.values())
     for sample in reading.samples:
         if sample.group not in labels:

@@ -16,11 +16,21 @@ from helpers.io.atomic import replacing
 from helpers.io.tables import read_table, write_json, write_table
 from helpers.params import CHAPTER_PARAMS, load_defaults, origins
 from helpers.report.jobs import Job, read_job
-from helpers.schema import BARCODE, GROUP, RESULT_COLUMNS, SAMPLE, SUBCLUSTER, Claim, Contrast
+from helpers.schema import (
+    BARCODE,
+    GROUP,
+    NAME_COLUMNS,
+    RESULT_COLUMNS,
+    SAMPLE,
+    SUBCLUSTER,
+    Claim,
+    Contrast,
+)
 
 SHOWN_ROWS = 1000  # rows of a table put on the page; all are in the file
 PNG_DPI = 300
 WORK = "work"
+SHEET = [*NAME_COLUMNS, "key", "rna", "fragments"]
 
 
 @dataclass(frozen=True)
@@ -57,7 +67,7 @@ class Page:
     @property
     def samples(self) -> pd.DataFrame:
         """The sample sheet, one row a sample, ordered by group."""
-        sheet = pd.DataFrame(self.job.design["samples"])
+        sheet = pd.DataFrame(self.job.design["samples"], columns=SHEET)
         order = {label: i for i, label in enumerate(self.groups.values())}
         return sheet.sort_values(
             GROUP, key=lambda s: s.map(order), kind="stable", ignore_index=True
@@ -75,6 +85,20 @@ class Page:
     def skipped(self) -> dict[str, str]:
         """Chapters the cohort cannot have, with the reason (known to the claims page)."""
         return dict(self.job.design.get("skipped", {}))  # type: ignore[call-overload]
+
+    @property
+    def tables(self) -> dict[str, str]:
+        """Tables of the cohort beside its samples: role to file name."""
+        return dict(self.job.design["tables"])  # type: ignore[call-overload]
+
+    @property
+    def scale(self) -> str:
+        """What bulk expression tables hold: counts, linear or log2."""
+        return str(self.job.design["scale"])
+
+    def table_file(self, role: str) -> Path:
+        """A table of the cohort that this chapter may read."""
+        return Path(self.job.data[role][0])
 
     def stage_result(self, name: str) -> Path:
         """A result of a stage, such as ``rna.h5ad``."""
@@ -173,6 +197,14 @@ class Page:
             raise DataError(msg)
         write_table(table, self.results / WORK / self.chapter / "tables" / f"{name}.csv")
         return Html(_table_html(self.chapter, name, table, caption))
+
+    def table_if(
+        self, condition: object, name: str, table: pd.DataFrame, *, caption: str, otherwise: str
+    ) -> Html:
+        """A table where ``condition`` holds, else the sentence why there is none."""
+        if condition:
+            return self.table(name, table, caption=caption)
+        return Html(f'<p class="absent">{html.escape(otherwise)}</p>')
 
     def truth_table(
         self,
@@ -308,14 +340,17 @@ def _figure_html(chapter: str, panel: str, caption: str, alt: str) -> str:
 
 def _table_html(chapter: str, name: str, table: pd.DataFrame, caption: str) -> str:
     path = f"../tables/{chapter}/{name}.csv"
-    more = ""
+    shown, more = table, ""
     if len(table) > SHOWN_ROWS:
-        more = f" The first {SHOWN_ROWS:,} of {len(table):,} rows are shown; the file has all."
+        ranked = "pvalue" in table
+        shown = (table.sort_values("pvalue", kind="stable") if ranked else table).head(SHOWN_ROWS)
+        which = "with the smallest p-values" if ranked else "at the top"
+        more = f" Of {len(table):,} rows the {SHOWN_ROWS:,} {which} are shown; the file has all."
     return (
         f'<div class="result"><p class="caption"><strong>{html.escape(name)}.csv.</strong> '
         f"{html.escape(caption)}{more} "
         f'<span class="downloads"><a href="{path}" download>CSV, {len(table):,} rows</a></span></p>'
-        f"{_rows_html(table.head(SHOWN_ROWS), 'sortable')}</div>"
+        f"{_rows_html(shown, 'sortable')}</div>"
     )
 
 

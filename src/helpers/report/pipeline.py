@@ -11,6 +11,7 @@ from helpers.params import (
     MapParams,
     Params,
     SampleRnaParams,
+    ScoreParams,
     SignatureParams,
     SubclusterParams,
     gene_set_files,
@@ -20,6 +21,7 @@ from helpers.params import (
 from helpers.project import REFERENCE
 from helpers.report.chapters import (
     CNV_OBJECTS,
+    DISCOVERY_OBJECTS,
     EXPRESSION_TABLES,
     RNA_OBJECT,
     SIGNATURE_OBJECTS,
@@ -139,7 +141,7 @@ def subcluster_job(chapter: str, params: dict[str, Params]) -> Job:
 
 def signatures_job(cohort: Cohort, params: dict[str, Params], digests: DigestCache) -> Job:
     """Published signatures scored in all cells and samples, and dormant cells called."""
-    values = subset(params["signatures"], SignatureParams)
+    values = subset(params["signatures"], ScoreParams)
     registry = marker_file(str(values["registry"]))
     files = {"registry": registry}
     files |= {path.name: path for path in gene_set_files(list(values["gene_sets"]))}  # type: ignore[call-overload]
@@ -155,4 +157,15 @@ def signatures_job(cohort: Cohort, params: dict[str, Params], digests: DigestCac
         data={role: [str(path), digests.hash(path)] for role, path in files.items()},
         threads=2,
         **code_of(STAGES["signatures"]),
+def discovery_job(cohort: Cohort, params: dict[str, Params], digests: DigestCache) -> Job:
+    """Learning and freezing a signature: it is handed the training tables and no other."""
+    tables = {role: cohort.table(role) for role in ("training_expression", "training_clinical")}
+    return Job(
+        name="discovery",
+        inputs=(),
+        outputs=DISCOVERY_OBJECTS,
+        params=subset(params["discovery"], SignatureParams),
+        design={"scale": cohort.file.bulk.scale if cohort.file.bulk else ""},
+        data={role: [str(path), digests.hash(path)] for role, path in tables.items()},
+        **code_of(STAGES["discovery"]),
     )

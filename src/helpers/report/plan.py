@@ -6,14 +6,22 @@ from pathlib import Path
 
 from helpers.io.digest import DigestCache, hash_file
 from helpers.io.tables import dump_json, read_json, write_json_if_changed
-from helpers.params import Params, SignatureParams, gene_set_files, load_params, marker_file
+from helpers.params import Params, ScoreParams, gene_set_files, load_params, marker_file
 from helpers.project import BOOK, NOTEBOOKS, PARAMS
-from helpers.report.chapters import CHAPTERS, CNV_OBJECTS, SUBCLUSTER_KEYS, Chapter, skip_reason
+from helpers.report.chapters import (
+    CHAPTERS,
+    CNV_OBJECTS,
+    DISCOVERY_OBJECTS,
+    SUBCLUSTER_KEYS,
+    Chapter,
+    skip_reason,
+)
 from helpers.report.jobs import Job
 from helpers.report.modules import notebook_digest, notebook_imports
 from helpers.report.pipeline import (
     cnv_job,
     code_of,
+    discovery_job,
     expression_job,
     rna_jobs,
     sample_row,
@@ -67,6 +75,8 @@ def make_plan(cohort: Cohort, folder: Path) -> Plan:
         jobs.append(cnv_job(cohort, params))
     if any(chapter.id == "signatures" for chapter in running):
         jobs.append(signatures_job(cohort, params, digests))
+    if any(set(DISCOVERY_OBJECTS) & set(chapter.objects) for chapter in running):
+        jobs.append(discovery_job(cohort, params, digests))
     chapters = [
         _chapter_job(chapter, cohort, params[chapter.id], jobs, digests)
         for chapter in running
@@ -98,6 +108,8 @@ def _design(cohort: Cohort) -> dict[str, object]:
         "groups": cohort.file.groups,
         "contrasts": [c.model_dump() for c in cohort.file.planned_contrasts()],
         "samples": samples,
+        "tables": {role: Path(name).name for role, name in cohort.file.tables().items()},
+        "scale": cohort.file.bulk.scale if cohort.file.bulk else "",
     }
 
 
@@ -113,13 +125,16 @@ def _chapter_job(
     notebook = NOTEBOOKS / f"{chapter.notebook}.ipynb"
     barcodes = tuple(job.outputs[1] for job in stages if job.kind == "rna_sample")
     data = {"claims": [str(CLAIMS), hash_file(CLAIMS)]}
+    for role in chapter.tables:
+        path = cohort.table(role)
+        data[role] = [str(path), digests.hash(path)]
     for name in chapter.truth if cohort.file.simulated else ():
         truth = cohort.path.parent / "truth" / f"{name}.csv"
         if truth.is_file():
             data[f"truth_{name}"] = [str(truth), digests.hash(truth)]
     for path in gene_set_files(getattr(params, "gene_sets", [])):
         data[path.name] = [str(path), hash_file(path)]
-    if isinstance(params, SignatureParams):
+    if isinstance(params, ScoreParams):
         registry = marker_file(params.registry)
         data["registry"] = [str(registry), hash_file(registry)]
     return Job(

@@ -57,7 +57,7 @@ def simulate_cohort(
         folder,
         wanted=wanted,
         record=record,
-        processes=min(os.cpu_count() or 1, len(design.samples)),
+        processes=max(1, min(os.cpu_count() or 1, len(design.samples))),
         progress=progress,
     )
     return folder / "cohort.yml"

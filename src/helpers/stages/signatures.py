@@ -28,7 +28,7 @@ from helpers.io.gene_sets import read_gene_sets
 from helpers.io.objects import read_object, write_object
 from helpers.io.signatures import gather_signatures, read_registry
 from helpers.io.tables import write_table
-from helpers.params import SignatureParams, gene_set_files
+from helpers.params import ScoreParams, gene_set_files
 from helpers.schema import BARCODE, CELL_TYPE, GROUP, SAMPLE, UNKNOWN, Contrast, Signature
 from helpers.stages.task import Task
 
@@ -37,7 +37,7 @@ CELLS = [SAMPLE, BARCODE, GROUP, CELL_TYPE]
 
 def run_signatures(task: Task) -> None:
     """The job ``signatures``."""
-    params = SignatureParams.model_validate(task.params)
+    params = ScoreParams.model_validate(task.params)
     contrasts = [Contrast(**record) for record in task.design["contrasts"]]  # type: ignore[attr-defined]
     stage_signatures(
         task.inputs[0], task.data["registry"], *task.outputs, contrasts=contrasts, params=params
@@ -54,7 +54,7 @@ def stage_signatures(
     frequency: Path,
     *,
     contrasts: list[Contrast],
-    params: SignatureParams,
+    params: ScoreParams,
 ) -> None:
     """Score every signature that has enough measured genes, cell by cell and sample by sample.
 
@@ -194,7 +194,7 @@ def _call(
     placed: dict[str, pd.Series],
     signatures: list[Signature],
     totals: np.ndarray,
-    params: SignatureParams,
+    params: ScoreParams,
 ) -> Calls:
     axes = {
         "dormancy": params.dormancy,
@@ -220,7 +220,7 @@ def _join(
     calls: Calls,
     family: Family,
     signatures: list[Signature],
-    params: SignatureParams,
+    params: ScoreParams,
 ) -> ad.AnnData:
     """Everything said of cells, in one object."""
     obs = cells.join(calls.excess.set_axis(cells.index))

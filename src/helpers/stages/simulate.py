@@ -13,11 +13,22 @@ from helpers.io.atomic import write_text
 from helpers.io.reference import arm_of_genes, read_genes
 from helpers.io.tables import dump_json, read_json, write_json, write_table
 from helpers.io.tenx import write_h5
+from helpers.stages.simulate_tables import write_tables
 from helpers.synth.design import Design, SampleDesign
 from helpers.synth.rna import Landscape, choose_genes, make_landscape, make_sample
 from helpers.synth.truth import make_truth
 
 RECORD = "simulation.json"
+SAMPLES = """\
+samples: samples.csv
+groups:
+  reference: CK
+  responder: CR
+  non_responder: NCR
+contrasts:
+  - test: NCR
+    reference: CR
+"""
 
 
 def stage_simulate(
@@ -45,6 +56,22 @@ def stage_simulate(
         If the folder holds something that is not a simulated cohort.
     """
     prepare_folder(folder, record)
+    if design.samples:
+        _write_cells(folder, design, wanted=wanted, processes=processes, progress=progress)
+    tables = write_tables(folder, design)
+    _write_cohort(folder, design, tables)
+    write_json(record, folder / RECORD)
+
+
+def _write_cells(
+    folder: Path,
+    design: Design,
+    *,
+    wanted: set[str],
+    processes: int,
+    progress: Callable[[str], None],
+) -> None:
+    """Samples, sample sheet and what was planted in the cells."""
     genes = choose_genes(read_genes(), design, wanted=wanted)
     landscape = make_landscape(genes, design)
     arms = arm_of_genes(genes)
@@ -59,7 +86,6 @@ def stage_simulate(
     for name, table in tables.items():
         write_table(table, folder / "truth" / f"{name}.csv")
     _write_sheet(folder, design)
-    write_json(record, folder / RECORD)
 
 
 def prepare_folder(folder: Path, record: dict[str, object]) -> None:
@@ -105,20 +131,15 @@ def _write_sheet(folder: Path, design: Design) -> None:
         }
     )
     write_table(sheet, folder / "samples.csv")
+
+
+def _write_cohort(folder: Path, design: Design, tables: str) -> None:
     write_text(
         folder / "cohort.yml",
         f"""# A simulated cohort: made by `relapse-book simulate {design.profile}`, no patient in it.
 name: "{design.profile}"
 title: "{design.title}"
 assembly: GRCh38
-samples: samples.csv
-groups:
-  reference: CK
-  responder: CR
-  non_responder: NCR
-contrasts:
-  - test: NCR
-    reference: CR
-simulated: true
+{SAMPLES if design.samples else ""}{tables}simulated: true
 """,
     )

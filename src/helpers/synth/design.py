@@ -119,7 +119,8 @@ def make_design(
     Parameters
     ----------
     profile
-        ``demo``, ``null`` (nine samples, minutes) or ``paper`` (76,458 cells as in the study).
+        ``demo``, ``null`` (nine samples, minutes), ``paper`` (76,458 cells as in the study) or
+        ``bulk`` (patients without single cells).
     n_cells
         Cells in the whole cohort instead of the profile's own number.
     seed
@@ -135,6 +136,9 @@ def make_design(
     """
     _check(profile, n_cells, seed, difficulty)
     total, n_genes, title, effects = PROFILES[profile]
+    if total == 0:
+        own = int(np.random.SeedSequence(seed).generate_state(1)[0])
+        return Design(profile, title, (), n_genes, own, DIFFICULTIES[difficulty])
     groups = np.repeat(GROUPS, SAMPLES_PER_GROUP)
     # The study has 38,773 cells of CK and 37,685 of patients (Results, first section).
     weights = np.where(groups == CONTROLS, 38773 / 3, 37685 / 6) if profile == "paper" else None
@@ -156,6 +160,9 @@ def _check(profile: str, n_cells: int | None, seed: int, difficulty: str) -> Non
         if name not in known:
             msg = f"there is no {kind} {name!r}; there are {', '.join(known)}"
             raise ParamsError(msg)
+    if n_cells is not None and PROFILES[profile][0] == 0:
+        msg = f"the profile {profile!r} has no cells; leave out --cells"
+        raise ParamsError(msg)
     fewest = len(GROUPS) * SAMPLES_PER_GROUP
     if n_cells is not None and n_cells < fewest:
         msg = f"{n_cells} cells are too few: {fewest} samples need at least one each"
@@ -170,6 +177,7 @@ PROFILES: dict[str, tuple[int, int, str, bool]] = {
     "demo": (9000, 8000, "Relapse in high-risk B-ALL: simulated demonstration cohort", True),
     "null": (9000, 8000, "No difference between groups: simulated control cohort", False),
     "paper": (76458, 20000, "Relapse in high-risk B-ALL: simulated cohort of full size", True),
+    "bulk": (0, 0, "Resistant and sensitive patients: simulated bulk cohort", True),
 }
 
 

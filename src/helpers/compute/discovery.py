@@ -1,0 +1,291 @@
+"""A frozen signature in patients who took no part: risk, calibration, what it adds."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from helpers.compute.signature import Signature, hash_name, score_expression
+from helpers.compute.survival import (
+    CoxFit,
+    bootstrap_auc,
+    compare_calibration,
+    compare_models,
+    compare_survival,
+    estimate_survival,
+    fit_cox,
+    measure_concordance,
+)
+from helpers.errors import DataError
+from helpers.schema import GENE, SAMPLE
+
+HAZARD = ["model", "term", "n", "n_events", "effect", "ci_low", "ci_high", "pvalue", "added_pvalue"]
+LOW, HIGH = "low risk", "high risk"
+SCORE, AGE, RISK = "score (per SD)", "age (per 10 years)", "cytogenetic risk"
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Patients with their scores from a frozen signature."""
+
+    signature: Signature
+    patients: pd.DataFrame
+    """Indexed by patient: ``score`` (per training standard deviation, 0 at the training median),
+    ``group``, ``time_months``, ``event``, ``age``, ``cytogenetic_risk``."""
+
+    @property
+    def time(self) -> np.ndarray:
+        return self.patients["time_months"].to_numpy(dtype=float)
+
+    @property
+    def event(self) -> np.ndarray:
+        return self.patients["event"].to_numpy().astype(bool)
+
+    @property
+    def score(self) -> np.ndarray:
+        return self.patients["score"].to_numpy(dtype=float)
+
+
+def open_validation(
+    signature: Signature, expression: pd.DataFrame, clinical: pd.DataFrame
+) -> Validation:
+    """Score patients who took no part in learning.
+
+    Parameters
+    ----------
+    signature
+        Learnt and frozen before.
+    expression
+        log2, shape (n_patients, n_genes).
+    clinical
+        The same patients' follow-up.
+
+    Raises
+    ------
+    DataError
+        If a patient was among those the signature was learnt from, or genes are missing.
+    """
+    known = set(signature.patients)
+    both = [name for name in expression.index if hash_name(str(name)) in known]
+    if both:
+        msg = (
+            f"{len(both)} patients of the validation tables are training patients, too "
+            f"({', '.join(both[:3])}): a signature is not tried on those it was learnt from"
+        )
+        raise DataError(msg)
+    raw = score_expression(expression, signature)
+    table = clinical.assign(
+        score=(raw - signature.cut) / signature.spread,
+        group=np.where(raw > signature.cut, HIGH, LOW),
+    )
+    return Validation(signature, table)
+
+
+def list_patients(validation: Validation) -> pd.DataFrame:
+    """Patients with score, group and follow-up, by score."""
+    table = validation.patients.rename_axis(SAMPLE).reset_index()
+    return table.sort_values("score", kind="stable", ignore_index=True)
+
+
+def draw_survival(validation: Validation, *, confidence: float) -> pd.DataFrame:
+    """Kaplan-Meier curves of the risk groups.
+
+    Returns
+    -------
+    ``group`` and the columns of :func:`helpers.compute.survival.estimate_survival`.
+    """
+    parts = []
+    for group in (LOW, HIGH):
+        mine = validation.patients[validation.patients["group"] == group]
+        if not mine.empty:
+            time, event = mine["time_months"].to_numpy(), mine["event"].to_numpy()
+            curve = estimate_survival(time, event, confidence=confidence)
+            parts.append(curve.assign(group=group))
+    return pd.concat(parts, ignore_index=True)
+
+
+def compare_risk_groups(validation: Validation) -> float:
+    """P-value of the log-rank test between risk groups; missing if all patients are in one."""
+    groups = validation.patients["group"].to_numpy()
+    if len(set(groups)) < 2:
+        return float("nan")
+    return compare_survival(validation.time, validation.event, groups)[2]
+
+
+def summarise_validation(validation: Validation, *, confidence: float) -> pd.DataFrame:
+    """What the signature is worth in these patients, one number a row.
+
+    Returns
+    -------
+    ``measure`` (C-index; log-rank chi-square; calibration slope: 1 if hazards are as predicted),
+    ``value``, ``ci_low``, ``ci_high``, ``pvalue``, ``n``, ``n_events``.
+    """
+    time, event = validation.time, validation.event
+    found = measure_concordance(validation.score, time, event)
+    z = (found.c_index - 0.5) / found.error
+    low, high = found.interval(confidence)
+    rows = [("C-index", found.c_index, low, high, 2 * float(stats.norm.sf(abs(z))))]
+    if len(set(validation.patients["group"])) > 1:
+        _, chi2, pvalue = compare_survival(time, event, validation.patients["group"].to_numpy())
+        rows.append(("log-rank chi-square", chi2, np.nan, np.nan, pvalue))
+    predictor = pd.DataFrame({"linear predictor": validation.score * validation.signature.spread})
+    fit = fit_cox(predictor, time, event)
+    error = float(np.sqrt(fit.covariance[0, 0]))
+    slope, half = float(fit.coefficients[0]), float(stats.norm.ppf(0.5 + confidence / 2)) * error
+    pvalue = 2 * float(stats.norm.sf(abs(slope / error)))
+    rows.append(("calibration slope", slope, slope - half, slope + half, pvalue))
+    table = pd.DataFrame(rows, columns=["measure", "value", "ci_low", "ci_high", "pvalue"])
+    return table.assign(n=len(time), n_events=int(event.sum()))
+
+
+def predict_survival(validation: Validation, horizon: float) -> np.ndarray:
+    """Probability of each patient to have no event until a time, from the frozen hazard."""
+    signature = validation.signature
+    passed = np.searchsorted(signature.times, horizon, side="right")
+    hazard = signature.hazard[passed - 1] if passed else 0.0
+    predictor = validation.score * signature.spread + signature.cut
+    return np.asarray(np.exp(-hazard * np.exp(predictor)))
+
+
+def rate_calibration(
+    validation: Validation, *, horizons: list[float], n_groups: int, confidence: float
+) -> pd.DataFrame:
+    """Predicted against seen survival at each horizon.
+
+    Returns
+    -------
+    ``time`` and the columns of :func:`helpers.compute.survival.compare_calibration`.
+    """
+    parts = [
+        compare_calibration(
+            predict_survival(validation, horizon),
+            validation.time,
+            validation.event,
+            horizon=horizon,
+            n_groups=n_groups,
+            confidence=confidence,
+        ).assign(time=horizon)
+        for horizon in horizons
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def rate_horizons(
+    validation: Validation, *, horizons: list[float], n_draws: int, confidence: float, seed: int
+) -> pd.DataFrame:
+    """AUC at each horizon with its interval, see :func:`helpers.compute.survival.bootstrap_auc`."""
+    return bootstrap_auc(
+        validation.score,
+        validation.time,
+        validation.event,
+        horizons=horizons,
+        n_draws=n_draws,
+        confidence=confidence,
+        seed=seed,
+    )
+
+
+def adjust_score(validation: Validation, *, confidence: float) -> pd.DataFrame:
+    """Hazard ratios of the score alone, of age and cytogenetic risk alone, and of all together.
+
+    Patients whose age or risk is missing are left out of the models that need it; a covariate
+    known of nobody, or the same in all, is left out of the model. The risk is compared with its
+    most frequent class.
+
+    Returns
+    -------
+    ``model``, ``term``, ``n``, ``n_events``, ``effect`` (log2 hazard ratio), ``ci_low``,
+    ``ci_high``, ``pvalue``; in the last model ``added_pvalue`` is that of the score beside the
+    others (likelihood ratio).
+    """
+    patients = validation.patients
+    score = pd.DataFrame({SCORE: validation.score}, index=patients.index)
+    known, complete = _covariates(patients)
+    alone = _fit(score, patients)
+    parts = [_tabulate("score", alone, confidence)]
+    if not known.empty:
+        mine = patients[complete]
+        clinical = _fit(known[complete], mine)
+        every = _fit(score[complete].join(known[complete]), mine)
+        added = compare_models(every, clinical)[2]
+        parts.append(_tabulate("age and risk", clinical, confidence))
+        parts.append(_tabulate("score, age and risk", every, confidence).assign(added_pvalue=added))
+    return pd.concat(parts, ignore_index=True).reindex(columns=HAZARD)
+
+
+def _covariates(patients: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
+    """Age and classes of risk as columns, and who has all of them."""
+    columns: dict[str, pd.Series] = {}
+    complete = pd.Series(data=True, index=patients.index)
+    if len(set(patients["age"].dropna())) > 1:
+        columns[AGE] = patients["age"] / 10
+        complete &= patients["age"].notna()
+    risk = patients["cytogenetic_risk"]
+    classes = risk[risk != ""].value_counts()
+    if len(classes) > 1:
+        complete &= risk != ""
+        for name in sorted(classes.index[1:]):
+            columns[f"{RISK}: {name} (vs {classes.index[0]})"] = (risk == name).astype(float)
+    return pd.DataFrame(columns, index=patients.index), complete
+
+
+def _fit(covariates: pd.DataFrame, patients: pd.DataFrame) -> CoxFit:
+    varied = covariates.loc[:, covariates.max() > covariates.min()]
+    return fit_cox(varied, patients["time_months"].to_numpy(), patients["event"].to_numpy())
+
+
+def _tabulate(model: str, fit: CoxFit, confidence: float) -> pd.DataFrame:
+    table = fit.tabulate(confidence=confidence)
+    return table.assign(model=model, n=fit.n, n_events=fit.n_events)
+
+
+def measure_signature(hazards: pd.DataFrame) -> pd.DataFrame:
+    """What claims about the signature are judged by: its hazard ratio, alone and adjusted.
+
+    Returns
+    -------
+    The columns of :data:`helpers.compute.claims.EFFECT_COLUMNS` and ``feature``; the patient is
+    the unit.
+    """
+    mine = hazards[hazards["term"] == SCORE]
+    measures = {"score": "signature_hazard", "score, age and risk": "signature_adjusted"}
+    return mine.assign(
+        measure=mine["model"].map(measures),
+        feature="overall survival",
+        cell_type="",
+        test_group="",
+        reference_group="",
+        unit="patient",
+        n_reference=mine["n"] - mine["n_events"],
+        n_test=mine["n_events"],
+        reason="",
+    )
+
+
+def rate_signature(truth: pd.DataFrame, genes: pd.DataFrame, weights: pd.DataFrame) -> pd.DataFrame:
+    """How many planted genes were found: by difference, and in the signature.
+
+    Parameters
+    ----------
+    truth
+        ``gene``, ``log_hazard`` per standard deviation (0: a gene without effect).
+    genes
+        ``gene``, ``padj``.
+    weights
+        ``gene``, ``weight``.
+    """
+    planted = truth[truth["log_hazard"] != 0].set_index(GENE)["log_hazard"]
+    called = set(genes.loc[genes["padj"] < 0.05, GENE])
+    chosen = weights.set_index(GENE)["weight"]
+    right = chosen[chosen.index.isin(planted.index)]
+    agree = (np.sign(right) == np.sign(planted[right.index])).sum()
+    rows = [
+        ("planted genes", len(planted)),
+        ("called different", len(called)),
+        ("of these planted", len(called & set(planted.index))),
+        ("genes in the signature", len(chosen)),
+        ("of these planted", len(right)),
+        ("of these with the right sign", int(agree)),
+    ]
+    return pd.DataFrame(rows, columns=["what", "n"])
