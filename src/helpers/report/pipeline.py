@@ -157,6 +157,9 @@ def signatures_job(cohort: Cohort, params: dict[str, Params], digests: DigestCac
         data={role: [str(path), digests.hash(path)] for role, path in files.items()},
         threads=2,
         **code_of(STAGES["signatures"]),
+    )
+
+
 def discovery_job(cohort: Cohort, params: dict[str, Params], digests: DigestCache) -> Job:
     """Learning and freezing a signature: it is handed the training tables and no other."""
     tables = {role: cohort.table(role) for role in ("training_expression", "training_clinical")}
