@@ -52,15 +52,16 @@ def test_join_axes__takes_signs_and_leaves_out_genes_that_two_signatures_dispute
         "b": pd.Series({"C": -1.0, "D": 1.0, "A": 1.0}),
     }
     signatures = [make_signature(name, {}) for name in ("a", "b", "absent")]
-    joined = join_axes({"x": ["a", "b", "absent"]}, placed, signatures)
+    joined, missing = join_axes({"x": ["a", "b", "absent"]}, placed, signatures)
     assert joined["x"].to_dict() == {"A": 1.0, "B": -1.0, "D": 1.0}
+    assert missing == ""
 
 
 def test_join_axes__names_what_it_does_not_know_or_cannot_score():
     with pytest.raises(DataError, match="x: the registry has no signature nonsense"):
         join_axes({"x": ["nonsense"]}, {}, [])
-    with pytest.raises(DataError, match="x: none of a can be scored in this cohort"):
-        join_axes({"x": ["a"]}, {}, [make_signature("a", {})])
+    joined, missing = join_axes({"x": ["a"]}, {}, [make_signature("a", {})])
+    assert (joined, missing) == ({}, "x: none of a can be scored in this cohort")
 
 
 # Calls

@@ -108,6 +108,17 @@ def test_stage_signatures__names_an_axis_it_cannot_measure(annotated: Path, tmp_
         score(annotated, tmp_path, stemness=["stemmess"])
 
 
+def test_stage_signatures__scores_without_calls_where_an_axis_has_no_signature(
+    annotated: Path, tmp_path: Path
+):
+    outputs = score(annotated, tmp_path, stemness=["xpo1_response"], n_random=10)
+    table = read_object(outputs[0])
+    assert table.uns["uncalled"] == ("stemness: none of xpo1_response can be scored in this cohort")
+    assert set(table.obs["call"]) == {"other"}
+    assert table.obs["probability"].isna().all()
+    assert read_table(outputs[4]).empty
+
+
 def test_list_units__numbers_samples_and_types():
     cells = pd.DataFrame({"sample": ["b", "a", "a"], "group": "G", "cell_type": ["T", "T", "B"]})
     units, member = list_units(cells)

@@ -21,6 +21,7 @@ from helpers.schema import CELL_TYPE, GROUP, SAMPLE, Contrast, Signature
 
 CALLED, POSSIBLE, OTHER = "called", "possible", "other"
 ROUNDING = 1e-9
+FREQUENCY_COLUMNS = ("n_cells", "n_called", "fraction", "ci_low", "ci_high", "chance")
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Calls:
 
 def join_axes(
     axes: Mapping[str, list[str]], placed: Mapping[str, pd.Series], signatures: list[Signature]
-) -> dict[str, pd.Series]:
+) -> tuple[dict[str, pd.Series], str]:
     """Genes of every axis: those of its signatures that can be scored, by their signs.
 
     Parameters
@@ -51,16 +52,16 @@ def join_axes(
 
     Returns
     -------
-    Axis -> 1 and -1, indexed by gene. A gene that two signatures count in opposite directions is
-    left out.
+    Axis -> 1 and -1, indexed by gene, and why axes are missing, empty if none is. A gene that two
+    signatures count in opposite directions is left out.
 
     Raises
     ------
     DataError
-        If a signature is not in the registry, or none of an axis' can be scored.
+        If a signature is not in the registry.
     """
     known = {signature.id for signature in signatures}
-    joined = {}
+    joined, missing = {}, []
     for axis, ids in axes.items():
         unknown = [name for name in ids if name not in known]
         if unknown:
@@ -68,11 +69,11 @@ def join_axes(
             raise DataError(msg)
         signs = [np.sign(placed[name]) for name in ids if name in placed]
         if not signs:
-            msg = f"{axis}: none of {', '.join(ids)} can be scored in this cohort"
-            raise DataError(msg)
+            missing.append(f"{axis}: none of {', '.join(ids)} can be scored in this cohort")
+            continue
         votes = pd.concat(signs).groupby(level=0).agg(["min", "max"])
         joined[axis] = votes.loc[votes["min"] == votes["max"], "min"].astype(float)
-    return joined
+    return joined, "; ".join(missing)
 
 
 def call_dormant(
@@ -204,8 +205,7 @@ def count_dormant(
                 calls.chance[places].mean(),
             )
         )
-    columns = [*units, "n_cells", "n_called", "fraction", "ci_low", "ci_high", "chance"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=[*units, *FREQUENCY_COLUMNS])
 
 
 def measure_dormant(

@@ -19,6 +19,10 @@ NEAREST = 100  # genes nearest in expression from which a random gene is drawn
 ALL_CELLS = "all cells"
 CELL_METHODS = ("weighted z", "UCell", "AUCell")
 SAMPLE_METHODS = ("ssGSEA", "GSVA")
+CONTRAST_COLUMNS = (
+    CONTRAST, CELL_TYPE, SIGNATURE, "method", "unit", "test", "n_reference", "n_test", "effect",
+    "ci_low", "ci_high", "pvalue", "padj", "null_low", "null_high", "null_pvalue", "reason",
+)  # fmt: skip
 REAL = 0  # place of the signature itself among its random sets
 
 
@@ -482,10 +486,7 @@ def compare_scores(
             table = _compare(values[mine], units.iloc[mine], list(ids), contrast, confidence)
             head = {CONTRAST: contrast.name, CELL_TYPE: kind, "method": method, "unit": SAMPLE}
             parts.append(table.assign(**head))
-    columns = [CONTRAST, CELL_TYPE, SIGNATURE, "method", "unit", "test", "n_reference", "n_test",
-               "effect", "ci_low", "ci_high", "pvalue", "padj", "null_low", "null_high",
-               "null_pvalue", "reason"]  # fmt: skip
-    return pd.concat(parts, ignore_index=True)[columns]
+    return pd.concat(parts, ignore_index=True)[list(CONTRAST_COLUMNS)]
 
 
 def _compare(

@@ -27,6 +27,8 @@ class Scored:
     samples: pd.DataFrame
     contrasts: pd.DataFrame
     frequency: pd.DataFrame
+    uncalled: str
+    """Why no cell was called dormant, if so."""
 
     def table(self, method: str) -> pd.DataFrame:
         """Scores of every cell by a method."""
@@ -75,6 +77,7 @@ def read_scores(page: Page) -> Scored:
         samples=tables["samples"],
         contrasts=tables["contrasts"].astype({CONTRAST: str}),
         frequency=tables["frequency"],
+        uncalled=str(adata.uns["uncalled"]),
     )
 
 

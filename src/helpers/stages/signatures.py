@@ -6,12 +6,20 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
-from helpers.compute.dormancy import Calls, call_dormant, count_dormant, join_axes, name_calls
+from helpers.compute.dormancy import (
+    FREQUENCY_COLUMNS,
+    OTHER,
+    call_dormant,
+    count_dormant,
+    join_axes,
+    name_calls,
+)
 from helpers.compute.enrichment import log_rates
 from helpers.compute.expression import sum_samples
 from helpers.compute.signatures import (
     ALL_CELLS,
     CELL_METHODS,
+    CONTRAST_COLUMNS,
     SAMPLE_METHODS,
     CellScores,
     Family,
@@ -32,6 +40,7 @@ from helpers.params import ScoreParams, gene_set_files
 from helpers.schema import BARCODE, CELL_TYPE, GROUP, SAMPLE, UNKNOWN, Contrast, Signature
 from helpers.stages.task import Task
 
+AXES = ("dormancy", "resistance", "stemness")
 CELLS = [SAMPLE, BARCODE, GROUP, CELL_TYPE]
 
 
@@ -125,13 +134,12 @@ def stage_signatures(
         for contrast in contrasts
         for means, table in ((by_unit, units), (bulk, bulk_units))
     ]
-    write_table(pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(), compared)
-    calls = _call(adata, placed, signatures, totals, params)
-    counted = count_dormant(
-        calls, cells[[SAMPLE, GROUP, CELL_TYPE]], sure=params.sure, confidence=params.confidence
-    )
+    empty = pd.DataFrame(columns=list(CONTRAST_COLUMNS))
+    write_table(pd.concat(tables, ignore_index=True) if tables else empty, compared)
+    table = _describe(adata, cells, scores, family, signatures)
+    counted = _call(table, adata, placed, signatures, totals, params)
     write_table(counted, frequency)
-    write_object(_join(adata, cells, scores, calls, family, signatures, params), scored)
+    write_object(table, scored)
 
 
 def list_units(cells: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
@@ -189,43 +197,14 @@ def _score_bulk(
     return {method: scored[method] for method in SAMPLE_METHODS}, listed
 
 
-def _call(
-    adata: ad.AnnData,
-    placed: dict[str, pd.Series],
-    signatures: list[Signature],
-    totals: np.ndarray,
-    params: ScoreParams,
-) -> Calls:
-    axes = {
-        "dormancy": params.dormancy,
-        "resistance": params.resistance,
-        "stemness": params.stemness,
-    }
-    return call_dormant(
-        adata.X,
-        adata.var_names,
-        join_axes(axes, placed, signatures),
-        totals=totals,
-        target_sum=params.target_sum,
-        min_excess=params.min_excess,
-        n_draws=params.n_draws,
-        seed=params.seed,
-    )
-
-
-def _join(
+def _describe(
     adata: ad.AnnData,
     cells: pd.DataFrame,
     scores: CellScores,
-    calls: Calls,
     family: Family,
     signatures: list[Signature],
-    params: ScoreParams,
 ) -> ad.AnnData:
-    """Everything said of cells, in one object."""
-    obs = cells.join(calls.excess.set_axis(cells.index))
-    obs["probability"] = calls.probability
-    obs["call"] = name_calls(calls.probability, sure=params.sure)
+    """Scores of all cells in one object."""
     entry = {signature.id: signature for signature in signatures}
     var = pd.DataFrame(
         {
@@ -234,7 +213,7 @@ def _join(
         },
         index=pd.Index(family.ids, name="signature"),
     )
-    table = ad.AnnData(scores.score["weighted z"], obs=obs, var=var)
+    table = ad.AnnData(scores.score["weighted z"], obs=cells, var=var)
     for method in CELL_METHODS:
         table.layers[method] = scores.score[method]
         table.layers[f"{method}, random mean"] = scores.null_mean[method]
@@ -242,3 +221,39 @@ def _join(
     if "X_map" in adata.obsm:
         table.obsm["X_map"] = adata.obsm["X_map"]
     return table
+
+
+def _call(
+    table: ad.AnnData,
+    adata: ad.AnnData,
+    placed: dict[str, pd.Series],
+    signatures: list[Signature],
+    totals: np.ndarray,
+    params: ScoreParams,
+) -> pd.DataFrame:
+    """Add the calls of dormant cells to the object; their frequencies by sample and type.
+
+    Where an axis cannot be measured no cell is called, and the object says why.
+    """
+    wanted = {axis: list(getattr(params, axis)) for axis in AXES}
+    axes, uncalled = join_axes(wanted, placed, signatures)
+    table.uns["uncalled"] = uncalled
+    units = table.obs[[SAMPLE, GROUP, CELL_TYPE]].astype(str)
+    if uncalled:
+        table.obs[list(AXES)] = np.nan
+        table.obs["probability"], table.obs["call"] = np.nan, OTHER
+        return pd.DataFrame(columns=[*units, *FREQUENCY_COLUMNS])
+    calls = call_dormant(
+        adata.X,
+        adata.var_names,
+        axes,
+        totals=totals,
+        target_sum=params.target_sum,
+        min_excess=params.min_excess,
+        n_draws=params.n_draws,
+        seed=params.seed,
+    )
+    table.obs[list(AXES)] = calls.excess.to_numpy()
+    table.obs["probability"] = calls.probability
+    table.obs["call"] = name_calls(calls.probability, sure=params.sure)
+    return count_dormant(calls, units, sure=params.sure, confidence=params.confidence)
