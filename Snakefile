@@ -157,6 +157,24 @@ rule signatures:
         RUN
 
 
+rule resistance:
+    input:
+        "objects/rna.h5ad",
+        "objects/signatures.h5ad",
+        spec="jobs/resistance.json",
+    output:
+        "objects/resistance_cells.csv",
+        "objects/resistance_clusters.csv",
+        "objects/resistance_genes.csv",
+    log:
+        "logs/resistance.log",
+    threads: 2
+    resources:
+        mem_mb=8000,
+    shell:
+        RUN
+
+
 rule discovery:
     input:
         spec="jobs/discovery.json",

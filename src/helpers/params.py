@@ -311,6 +311,27 @@ class DiscoveryParams(SignatureParams):
     genes_shown: int = Field(ge=1, le=60, description="genes named in the figures")
 
 
+class ResistanceParams(ExpressionParams):
+    """How a resistant line is compared with its parental one."""
+
+    stemness: list[str] = Field(min_length=1, description="signatures of stemness")
+    quiescence: list[str] = Field(min_length=1, description="signatures of quiescence")
+    n_neighbors: int = Field(ge=2, le=200, description="neighbours of each cell in the graph")
+    n_diffusion: int = Field(ge=2, le=50, description="diffusion components behind pseudotime")
+    min_difference: float = Field(
+        gt=0, description="deviations by which a stem-like cluster stands out on every score"
+    )
+    seed: int = Field(ge=0, description="start of the random numbers")
+
+
+class SelinexorParams(ResistanceParams, GeneSetParams):
+    """Parameters of notebooks/resistance.ipynb."""
+
+    min_log2fc: float = Field(ge=0, description="log2 fold change a called gene has at least")
+    transform: Literal["logit", "asin"] = Field(description="transform of the proportions")
+    genes_shown: int = Field(ge=1, le=40, description="genes named in the volcano plot, each way")
+
+
 class CohortParams(Params):
     """Parameters of notebooks/cohort.ipynb."""
 
@@ -330,6 +351,7 @@ CHAPTER_PARAMS: dict[str, type[Params]] = {
     "fig5_pro_b": SubclustersParams,
     "fig6_cnv": CopyNumberParams,
     "signatures": SignaturesParams,
+    "selinexor": SelinexorParams,
     "dose_response": DoseResponseParams,
     "discovery": DiscoveryParams,
     "claims": ClaimsParams,

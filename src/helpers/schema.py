@@ -84,6 +84,8 @@ RESULT_COLUMNS: dict[tuple[str, str], tuple[str, ...]] = {
         "pvalue",
         "padj",
     ),
+    ("selinexor", "clusters"): (CLUSTER, "score", "effect", "ci_low", "ci_high", "stem_like"),
+    ("selinexor", "genes"): (GENE, "log2fc", "pvalue", "padj"),
     ("dose_response", "curves"): ("line", "drug", "unit", "ic50", "ci_low", "ci_high", "status"),
     ("dose_response", "resistance"): ("line", "parental", "drug", "unit", "effect", "ci_low"),
     ("dose_response", "synergy"): ("line", "pair", "method", "effect", "ci_low", "ci_high"),
@@ -111,7 +113,7 @@ VERDICTS = ("holds", "contradicted", "underpowered", "not testable")
 
 ASSEMBLIES = {"GRCh38": "GRCh38", "hg38": "GRCh38", "GRCh37": "GRCh37", "hg19": "GRCh37"}
 # What a group is in the study; claims speak of roles, so that labels are the user's own.
-ROLES = ("reference", "responder", "non_responder")
+ROLES = ("reference", "responder", "non_responder", "parental", "resistant")
 NAME_COLUMNS = (SAMPLE, DONOR, GROUP, BATCH)
 PATH_COLUMNS = ("rna", "peaks", "fragments")
 SHEET_COLUMNS = (*NAME_COLUMNS, *PATH_COLUMNS)

@@ -489,7 +489,7 @@ def test_average_parts__leaves_cells_of_no_part_out():
 def test_rate_shifts__found_needs_direction_and_p_value():
     planted = pd.DataFrame(
         {"cell_type": "T", "signature": ["a", "a", "b", "c"], "gene": list("wxyz"), "log2fc": 1.0}
-    )
+    ).assign(direction=1)
     contrasts = pd.DataFrame(
         {
             "cell_type": "T",

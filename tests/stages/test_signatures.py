@@ -43,7 +43,8 @@ def planted() -> pd.DataFrame:
         for (kind, name), table in SIGNATURE_SHIFTS.items()
         for gene, log2fc in levels(table).items()
     ]
-    return pd.DataFrame(rows, columns=["cell_type", "signature", "gene", "log2fc"])
+    table = pd.DataFrame(rows, columns=["cell_type", "signature", "gene", "log2fc"])
+    return table.assign(direction=1)
 
 
 @pytest.mark.slow

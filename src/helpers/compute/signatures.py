@@ -644,19 +644,18 @@ def rate_shifts(contrasts: pd.DataFrame, planted: pd.DataFrame, *, fdr: float) -
     contrasts
         Of one contrast, from :func:`compare_scores`.
     planted
-        ``cell_type``, ``signature``, ``gene``, ``log2fc``: genes that move, against their weight
-        in the signature only where that is negative.
+        ``cell_type``, ``signature``, ``direction`` (1 or -1), ``gene``, ``log2fc``.
 
     Returns
     -------
-    ``cell_type``, ``signature``, ``method``, ``n_moved``, ``effect``, ``ci_low``, ``ci_high``,
+    ``cell_type``, ``signature``, ``method``, ``n_moved``, ``direction``, ``effect``, ``ci_low``, ``ci_high``,
     ``padj``, ``null_pvalue``, ``found``; one row a planted shift and method.
     """
     asked = planted.dropna(subset=["log2fc"]).groupby([CELL_TYPE, SIGNATURE], as_index=False)
-    sizes = asked.agg(n_moved=("gene", "size"))
+    sizes = asked.agg(n_moved=("gene", "size"), direction=("direction", "first"))
     both = sizes.merge(contrasts, on=[CELL_TYPE, SIGNATURE], how="inner")
-    both["found"] = (both["effect"] > 0) & (both["padj"] < fdr)
-    kept = [CELL_TYPE, SIGNATURE, "method", "n_moved", "effect", "ci_low", "ci_high", "padj",
+    both["found"] = (np.sign(both["effect"]) == both["direction"]) & (both["padj"] < fdr)
+    kept = [CELL_TYPE, SIGNATURE, "method", "n_moved", "direction", "effect", "ci_low", "ci_high", "padj",
             "null_pvalue", "found"]  # fmt: skip
     return both[kept]
 

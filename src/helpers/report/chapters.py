@@ -26,6 +26,11 @@ SIGNATURE_OBJECTS = (
     "objects/signatures_contrasts.csv",
     "objects/signatures_frequency.csv",
 )
+RESISTANCE_TABLES = (
+    "objects/resistance_cells.csv",
+    "objects/resistance_clusters.csv",
+    "objects/resistance_genes.csv",
+)
 # Chapter that shows the subclusters of a type -> name of the type in files.
 SUBCLUSTER_KEYS = {"fig4_hsc_mpp": "hsc_mpp", "fig5_pro_b": "pro_b"}
 # Cells of each subcluster, which panels 6B and 6C show.
@@ -54,6 +59,8 @@ class Chapter:
     question: str
     needs: tuple[str, ...] = ()
     """Columns of the sample sheet without which there is nothing to show."""
+    roles: tuple[str, ...] = ()
+    """Roles of groups without which there is nothing to compare."""
     tables: tuple[str, ...] = ()
     """Tables named in the cohort file without which there is nothing to show."""
     objects: tuple[str, ...] = ()
@@ -142,6 +149,17 @@ CHAPTERS: tuple[Chapter, ...] = (
         truth=("cells", "signatures"),
     ),
     Chapter(
+        "selinexor",
+        "resistance",
+        "Resistant against parental cells",
+        "K562 poster, Figures 1–4",
+        "What sets resistant cells apart, is there a stem-like cluster, and is ferroptosis weaker?",
+        needs=("rna",),
+        roles=("parental", "resistant"),
+        objects=(*SIGNATURE_OBJECTS, *RESISTANCE_TABLES),
+        truth=("cells", "clusters", "signatures"),
+    ),
+    Chapter(
         "dose_response",
         "dose_response",
         "Dose response and drug pairs",
@@ -190,6 +208,12 @@ def skip_reason(chapter: Chapter, cohort: Cohort) -> str:
                 f"This chapter needs {name}, and no sample of the cohort has them "
                 f"(column {need} of the sample sheet)."
             )
+    lacking = [role for role in chapter.roles if role not in cohort.file.groups]
+    if lacking:
+        return (
+            f"This chapter compares groups in the roles {' and '.join(chapter.roles)}; the cohort file "
+            f"has none in the role {' or '.join(lacking)} (key groups)."
+        )
     for table in chapter.tables:
         if table not in cohort.file.tables():
             name, key = TABLE_NAMES[table]

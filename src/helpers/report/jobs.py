@@ -14,6 +14,7 @@ STAGES: dict[str, tuple[str, str]] = {
     "expression": ("helpers.stages.expression", "run_expression"),
     "subclusters": ("helpers.stages.subclusters", "run_subclusters"),
     "signatures": ("helpers.stages.signatures", "run_signatures"),
+    "resistance": ("helpers.stages.resistance", "run_resistance"),
     "discovery": ("helpers.stages.discovery", "run_discovery"),
 }
 

@@ -10,6 +10,7 @@ from helpers.params import (
     ExpressionParams,
     MapParams,
     Params,
+    ResistanceParams,
     SampleRnaParams,
     ScoreParams,
     SignatureParams,
@@ -23,6 +24,7 @@ from helpers.report.chapters import (
     CNV_OBJECTS,
     DISCOVERY_OBJECTS,
     EXPRESSION_TABLES,
+    RESISTANCE_TABLES,
     RNA_OBJECT,
     SIGNATURE_OBJECTS,
     SUBCLUSTER_KEYS,
@@ -157,6 +159,20 @@ def signatures_job(cohort: Cohort, params: dict[str, Params], digests: DigestCac
         data={role: [str(path), digests.hash(path)] for role, path in files.items()},
         threads=2,
         **code_of(STAGES["signatures"]),
+    )
+
+
+def resistance_job(cohort: Cohort, params: dict[str, Params]) -> Job:
+    """Resistant against parental cells: genes, stem-like cluster, order of the cells."""
+    groups = cohort.file.groups
+    return Job(
+        name="resistance",
+        inputs=(RNA_OBJECT, SIGNATURE_OBJECTS[0]),
+        outputs=RESISTANCE_TABLES,
+        params=subset(params["selinexor"], ResistanceParams),
+        design={"contrast": {"test": groups["resistant"], "reference": groups["parental"]}},
+        threads=2,
+        **code_of(STAGES["resistance"]),
     )
 
 

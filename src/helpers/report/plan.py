@@ -23,6 +23,7 @@ from helpers.report.pipeline import (
     code_of,
     discovery_job,
     expression_job,
+    resistance_job,
     rna_jobs,
     sample_row,
     signatures_job,
@@ -73,8 +74,10 @@ def make_plan(cohort: Cohort, folder: Path) -> Plan:
     jobs += [subcluster_job(c.id, params) for c in running if c.id in SUBCLUSTER_KEYS]
     if any(set(CNV_OBJECTS) & set(chapter.objects) for chapter in running):
         jobs.append(cnv_job(cohort, params))
-    if any(chapter.id == "signatures" for chapter in running):
+    if any(chapter.id in ("signatures", "selinexor") for chapter in running):
         jobs.append(signatures_job(cohort, params, digests))
+    if any(chapter.id == "selinexor" for chapter in running):
+        jobs.append(resistance_job(cohort, params))
     if any(set(DISCOVERY_OBJECTS) & set(chapter.objects) for chapter in running):
         jobs.append(discovery_job(cohort, params, digests))
     chapters = [

@@ -196,10 +196,10 @@ def make_sample(
     proportions = draw_proportions(group, proportion_sd=design.difficulty.proportion_sd, rng=rng)
     obs = _draw_cells(sample, group, proportions, design.difficulty, rng)
     states, state_of = _sample_states(landscape, design, sample, group, obs, arms, rng)
-    blocks = list(_draw_counts(landscape, design.difficulty, states, state_of, obs, rng))
+    blocks = list(draw_counts(landscape, design.difficulty, states, state_of, obs, rng))
     counts = sparse.vstack(blocks, format="csr", dtype=np.int32)
     counts, obs = _merge_doublets(counts, obs)
-    obs.index = pd.Index(_barcodes(len(obs), rng), name="barcode")
+    obs.index = pd.Index(draw_barcodes(len(obs), rng), name="barcode")
     order = np.argsort(obs.index.to_numpy(), kind="stable")
     var = landscape.genes.set_index("gene")
     return ad.AnnData(counts[order], obs=obs.iloc[order], var=var)
@@ -278,7 +278,7 @@ def _sample_states(
     return np.array(rows, dtype=np.float32), np.array([position[key] for key in keys])
 
 
-def _draw_counts(
+def draw_counts(
     landscape: Landscape,
     difficulty: Difficulty,
     states: np.ndarray,
@@ -336,7 +336,7 @@ def _merge_doublets(
     return adder @ counts, merged[["cell_type", "subcluster", "dormant", "kind", "partner"]]
 
 
-def _barcodes(n: int, rng: np.random.Generator) -> list[str]:
+def draw_barcodes(n: int, rng: np.random.Generator) -> list[str]:
     """Distinct 16-base barcodes with Cell Ranger's ``-1`` behind them."""
     numbers = rng.choice(4**12, size=n, replace=False) * 4**4 + rng.integers(0, 4**4, n)
     bases = np.array(list("ACGT"))

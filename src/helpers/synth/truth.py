@@ -27,9 +27,10 @@ def make_truth(landscape: Landscape, design: Design) -> dict[str, pd.DataFrame]:
     ``subclusters`` (share within its type), ``markers`` (mean UMIs per 10,000 in a type),
     ``subcluster_markers`` (log2 fold against the type), ``pathways`` (log2 fold of a gene in a
     subcluster against its type, or in NCR against the other groups), ``signatures`` (log2 fold of
-    a signature's gene in NCR; share of dormant cells in a subcluster) and ``copy_number`` (arms
-    gained and lost). Where the groups do not differ, shares are those of the controls, no pathway
-    differs between groups and no arm is altered.
+    a signature's gene in NCR, direction of the signature; share of dormant cells in a
+    subcluster) and ``copy_number`` (arms gained and lost). Where the groups do not differ, shares
+    are those of the controls, no pathway or signature differs between groups and no arm is
+    altered.
     """
     return {
         "composition": _list_composition(design),
@@ -100,13 +101,17 @@ def _list_pathways(design: Design) -> pd.DataFrame:
 
 def _list_signatures(design: Design) -> pd.DataFrame:
     rows = [
-        (cell_type, "", "NCR vs CR", signature, gene, log2fc, np.nan)
+        (cell_type, "", "NCR vs CR", signature, 1, gene, log2fc, np.nan)
         for (cell_type, signature), programme in SIGNATURE_SHIFTS.items()
         for gene, log2fc in levels(programme).items()
         if design.group_effects
     ]
-    rows += [(*place, "", "dormant cells", "", np.nan, share) for place, share in DORMANT.items()]
-    columns = ["cell_type", "subcluster", "contrast", "signature", "gene", "log2fc", "fraction"]
+    rows += [
+        (*place, "", "dormant cells", 1, "", np.nan, share) for place, share in DORMANT.items()
+    ]
+    columns = [
+        "cell_type", "subcluster", "contrast", "signature", "direction", "gene", "log2fc", "fraction",
+    ]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
 
 
