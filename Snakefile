@@ -157,6 +157,43 @@ rule regulons:
         RUN
 
 
+rule signatures:
+    input:
+        "objects/rna.h5ad",
+        spec="jobs/signatures.json",
+    output:
+        "objects/signatures.h5ad",
+        "objects/signatures_coverage.csv",
+        "objects/signatures_samples.csv",
+        "objects/signatures_contrasts.csv",
+        "objects/signatures_frequency.csv",
+    log:
+        "logs/signatures.log",
+    threads: 2
+    resources:
+        mem_mb=8000,
+    shell:
+        RUN
+
+
+rule resistance:
+    input:
+        "objects/rna.h5ad",
+        "objects/signatures.h5ad",
+        spec="jobs/resistance.json",
+    output:
+        "objects/resistance_cells.csv",
+        "objects/resistance_clusters.csv",
+        "objects/resistance_genes.csv",
+    log:
+        "logs/resistance.log",
+    threads: 2
+    resources:
+        mem_mb=8000,
+    shell:
+        RUN
+
+
 rule discovery:
     input:
         spec="jobs/discovery.json",

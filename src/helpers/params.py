@@ -250,6 +250,42 @@ class RegulonParams(Params):
         return self
 
 
+class ScoreParams(Params):
+    """Which signatures are scored, how, and what makes a cell dormant and relapse-inducing."""
+
+    registry: str = Field(description="signatures, in params/reference/ or an absolute path")
+    gene_sets: list[str] = Field(
+        min_length=1, description="GMT files that stand for processes, as in fig3_enrichment"
+    )
+    lists_folder: str = Field(
+        description="folder of lists that may not come with the project; empty: none"
+    )
+    target_sum: int = Field(ge=1, description="UMIs every cell is scaled to before log1p")
+    min_coverage: float = Field(gt=0, le=1, description="share of its genes a signature needs")
+    min_genes: int = Field(ge=1, description="measured genes a signature needs in any case")
+    n_random: int = Field(ge=10, description="random sets beside every signature")
+    ucell_max_rank: int = Field(ge=10, description="UCell: ranks beyond it are as good as last")
+    aucell_top: float = Field(gt=0, lt=1, description="AUCell: share of genes that counts")
+    min_cells: int = Field(ge=2, description="cells of a type a sample needs to count")
+    confidence: float = Field(gt=0.5, lt=1, description="coverage of the intervals")
+    dormancy: list[str] = Field(min_length=1, description="signatures of dormancy")
+    resistance: list[str] = Field(min_length=1, description="signatures of resistance")
+    stemness: list[str] = Field(min_length=1, description="signatures of stemness")
+    min_excess: float = Field(
+        gt=0, description="deviations of random sets over their mean a cell needs on every axis"
+    )
+    sure: float = Field(gt=0.5, le=1, description="share of draws of genes that makes a call")
+    n_draws: int = Field(ge=20, description="draws of genes behind the uncertainty of a call")
+    seed: int = Field(ge=0, description="start of the random numbers")
+
+
+class SignaturesParams(ScoreParams):
+    """Parameters of notebooks/signatures.ipynb."""
+
+    fdr: float = Field(gt=0, lt=1, description="Benjamini-Hochberg threshold")
+    shown: list[str] = Field(min_length=1, description="signatures drawn on the map")
+
+
 class DoseResponseParams(Params):
     """Parameters of notebooks/dose_response.ipynb."""
 
@@ -327,6 +363,27 @@ class DiscoveryParams(SignatureParams):
     genes_shown: int = Field(ge=1, le=60, description="genes named in the figures")
 
 
+class ResistanceParams(ExpressionParams):
+    """How a resistant line is compared with its parental one."""
+
+    stemness: list[str] = Field(min_length=1, description="signatures of stemness")
+    quiescence: list[str] = Field(min_length=1, description="signatures of quiescence")
+    n_neighbors: int = Field(ge=2, le=200, description="neighbours of each cell in the graph")
+    n_diffusion: int = Field(ge=2, le=50, description="diffusion components behind pseudotime")
+    min_difference: float = Field(
+        gt=0, description="deviations by which a stem-like cluster stands out on every score"
+    )
+    seed: int = Field(ge=0, description="start of the random numbers")
+
+
+class SelinexorParams(ResistanceParams, GeneSetParams):
+    """Parameters of notebooks/resistance.ipynb."""
+
+    min_log2fc: float = Field(ge=0, description="log2 fold change a called gene has at least")
+    transform: Literal["logit", "asin"] = Field(description="transform of the proportions")
+    genes_shown: int = Field(ge=1, le=40, description="genes named in the volcano plot, each way")
+
+
 class CohortParams(Params):
     """Parameters of notebooks/cohort.ipynb."""
 
@@ -346,6 +403,8 @@ CHAPTER_PARAMS: dict[str, type[Params]] = {
     "fig5_pro_b": SubclustersParams,
     "fig6_cnv": CopyNumberParams,
     "regulons": RegulonsParams,
+    "signatures": SignaturesParams,
+    "selinexor": SelinexorParams,
     "dose_response": DoseResponseParams,
     "discovery": DiscoveryParams,
     "claims": ClaimsParams,

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,6 +15,7 @@ from pydantic import (
     Field,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
@@ -33,6 +35,7 @@ TF = "tf"
 TARGET = "target"
 REGULON = "regulon"
 CONTRAST = "contrast"
+SIGNATURE = "signature"
 
 # The columns a results table must have at least (more are fine), by chapter and table.
 RESULT_COLUMNS: dict[tuple[str, str], tuple[str, ...]] = {
@@ -88,6 +91,20 @@ RESULT_COLUMNS: dict[tuple[str, str], tuple[str, ...]] = {
         "pvalue",
         "padj",
     ),
+    ("signatures", "scores"): (SAMPLE, CELL_TYPE, SIGNATURE, "method", "score"),
+    ("signatures", "coverage"): (SIGNATURE, "n_genes", "n_present", "missing"),
+    ("signatures", "contrasts"): (
+        CONTRAST,
+        SIGNATURE,
+        "unit",
+        "effect",
+        "ci_low",
+        "ci_high",
+        "pvalue",
+        "padj",
+    ),
+    ("selinexor", "clusters"): (CLUSTER, "score", "effect", "ci_low", "ci_high", "stem_like"),
+    ("selinexor", "genes"): (GENE, "log2fc", "pvalue", "padj"),
     ("dose_response", "curves"): ("line", "drug", "unit", "ic50", "ci_low", "ci_high", "status"),
     ("dose_response", "resistance"): ("line", "parental", "drug", "unit", "effect", "ci_low"),
     ("dose_response", "synergy"): ("line", "pair", "method", "effect", "ci_low", "ci_high"),
@@ -115,7 +132,7 @@ VERDICTS = ("holds", "contradicted", "underpowered", "not testable")
 
 ASSEMBLIES = {"GRCh38": "GRCh38", "hg38": "GRCh38", "GRCh37": "GRCh37", "hg19": "GRCh37"}
 # What a group is in the study; claims speak of roles, so that labels are the user's own.
-ROLES = ("reference", "responder", "non_responder")
+ROLES = ("reference", "responder", "non_responder", "parental", "resistant")
 NAME_COLUMNS = (SAMPLE, DONOR, GROUP, BATCH)
 PATH_COLUMNS = ("rna", "peaks", "fragments")
 SHEET_COLUMNS = (*NAME_COLUMNS, *PATH_COLUMNS)
@@ -197,6 +214,97 @@ class Claim(Model):
     panel: str = Field(description="panel of the chapter that shows it")
     effect: Effect
     direction: Literal["up", "down"] = Field(description="sign of the effect that bears it out")
+
+
+class GeneColumn(Model):
+    """A file of genes: one a line, or a column of a table with the rows to keep."""
+
+    file: str = Field(min_length=1, description="name in the folder of lists")
+    column: str | None = Field(None, description="column of the genes; left out: one gene a line")
+    where: dict[str, str] = Field(default_factory=dict, description="column -> value of rows kept")
+
+
+class PublishedEffect(Model):
+    """What a source reports of a signature, such as a hazard ratio with its interval."""
+
+    outcome: str
+    cohort: str
+    hazard_ratio: float = Field(gt=0)
+    ci_low: float = Field(gt=0)
+    ci_high: float = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _interval_holds_the_ratio(self) -> "PublishedEffect":
+        if not self.ci_low <= self.hazard_ratio <= self.ci_high:
+            msg = f"hazard ratio {self.hazard_ratio} lies outside {self.ci_low} to {self.ci_high}"
+            raise ValueError(msg)
+        return self
+
+
+class SignatureEntry(Model):
+    """A signature of the registry: where its genes come from and how far they can be trusted."""
+
+    id: str = Field(pattern=r"^[a-z0-9_]+$")
+    name: str = Field(min_length=1)
+    topic: Literal["resistance", "dormancy", "stemness", "cell cycle", "ferroptosis", "other"]
+    up: tuple[str, ...] = Field((), description="genes that speak for it")
+    down: tuple[str, ...] = Field((), description="genes that speak against it")
+    weights: dict[str, float] = Field(
+        default_factory=dict, description="gene -> weight of a published linear score"
+    )
+    sets: tuple[str, ...] = Field((), description="library: term, the first found is taken")
+    files: dict[Literal["up", "down"], GeneColumn] = Field(
+        default_factory=dict, description="lists that may not come with the project"
+    )
+    source: str = Field(min_length=1, description="paper, and what its cells were")
+    doi: str | None = Field(None, pattern=r"^10\.\d{4,}/\S+$")
+    table: str | None = Field(None, description="table, figure or section that holds the genes")
+    species: Literal["human", "mouse"] = "human"
+    disease: str = Field(min_length=1, description="disease or cell line it was found in")
+    status: Literal["exact", "partial", "proxy", "pending"]
+    note: str = ""
+    published: tuple[PublishedEffect, ...] = ()
+
+    @model_validator(mode="after")
+    def _genes_come_from_one_place(self) -> "SignatureEntry":
+        given = [bool(self.up or self.down), bool(self.weights), bool(self.sets), bool(self.files)]
+        wanted = 0 if self.status == "pending" else 1
+        if sum(given) != wanted:
+            msg = (
+                "genes come from one of up and down, weights, sets or files; "
+                f"with status {self.status} {wanted} of them is given, not {sum(given)}"
+            )
+            raise ValueError(msg)
+        both = sorted(set(self.up) & set(self.down))
+        if both:
+            msg = f"gene {both[0]} stands under up and under down"
+            raise ValueError(msg)
+        return self
+
+
+@dataclass(frozen=True)
+class Signature:
+    """A signature ready to be scored."""
+
+    id: str
+    name: str
+    topic: str
+    weights: dict[str, float]
+    """Gene -> weight: its sign says whether the gene speaks for the signature or against it."""
+    linear: bool
+    """Whether the weights are those of a published linear score, not just signs."""
+    status: str
+    source: str
+    reason: str = ""
+    """Why there are no genes, if so."""
+
+    @property
+    def up(self) -> list[str]:
+        return [gene for gene, weight in self.weights.items() if weight > 0]
+
+    @property
+    def down(self) -> list[str]:
+        return [gene for gene, weight in self.weights.items() if weight < 0]
 
 
 class Genome(Model):

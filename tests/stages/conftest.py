@@ -9,6 +9,8 @@ import pytest
 
 from helpers.io.objects import write_object
 from helpers.io.reference import arm_of_genes, read_genes
+from helpers.io.signatures import list_signature_genes, read_registry
+from helpers.params import marker_file
 from helpers.synth.design import make_design
 from helpers.synth.rna import choose_genes, make_landscape, make_sample
 
@@ -17,7 +19,8 @@ from helpers.synth.rna import choose_genes, make_landscape, make_sample
 def annotated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Good HSC/MPP and Pro-B cells of a simulated cohort under their planted names."""
     design = make_design("demo", n_cells=6000)
-    genes = choose_genes(read_genes(), design, wanted=set())
+    wanted = list_signature_genes(read_registry(marker_file("signatures.yml")))
+    genes = choose_genes(read_genes(), design, wanted=wanted)
     landscape, arms = make_landscape(genes, design), arm_of_genes(genes)
     parts = []
     for sample in design.samples:
@@ -25,7 +28,9 @@ def annotated(tmp_path_factory: pytest.TempPathFactory) -> Path:
         cells = cells[
             cells.obs["cell_type"].isin(["HSC/MPP", "Pro-B"]) & (cells.obs["kind"] == "good")
         ]
-        cells = ad.AnnData(cells.X, obs=cells.obs[["cell_type", "subcluster"]], var=cells.var[[]])
+        cells = ad.AnnData(
+            cells.X, obs=cells.obs[["cell_type", "subcluster", "dormant"]], var=cells.var[[]]
+        )
         cells.obs["planted"] = cells.obs.pop("subcluster")
         cells.obs["barcode"] = cells.obs_names.to_numpy()
         cells.obs["sample"] = cells.obs["donor"] = sample.sample

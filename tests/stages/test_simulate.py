@@ -57,10 +57,10 @@ def test_stage_simulate__writes_the_cohort_and_nothing_else(cohort):
         "markers",
         "pathways",
         "regulons",
-        "subcluster_markers",
+        "signatures",
     ]
     expected = {f"{sample}/{MATRIX}" for sample in SAMPLES}
-    expected |= {f"truth/{name}.csv" for name in [*truth, "subclusters"]}
+    expected |= {f"truth/{name}.csv" for name in [*truth, "subcluster_markers", "subclusters"]}
     expected |= {"cohort.yml", "samples.csv", "simulation.json", ".simulation.json"}
     assert set(digests(cohort)) == expected
 
@@ -80,6 +80,7 @@ def test_stage_simulate__gives_other_cells_for_another_seed(cohort, tmp_path):
         "truth/copy_number.csv",
         "truth/pathways.csv",
         "truth/regulons.csv",
+        "truth/signatures.csv",
         "truth/subcluster_markers.csv",
         "truth/subclusters.csv",
     }

@@ -18,6 +18,7 @@ TABLES = {
     "markers",
     "subcluster_markers",
     "pathways",
+    "signatures",
     "copy_number",
     "regulons",
 }
@@ -78,6 +79,7 @@ def test_make_truth__null_has_no_difference_between_groups():
     assert len(truth_of("null")["copy_number"]) == 0
     assert len(truth_of("demo")["copy_number"]) > 0
     assert set(truth_of("null")["pathways"]["contrast"]) == {""}
+    assert set(truth_of("null")["signatures"]["contrast"]) == {""}
     assert set(truth_of("demo")["pathways"]["contrast"]) == {"", "NCR vs CR"}
 
 
@@ -142,3 +144,11 @@ def test_make_truth__regulons_load_on_the_activity_of_their_factor():
         assert (
             loadings.loc[row, list(targets)].unique().tolist() == part["loading"].unique().tolist()
         )
+
+
+def test_make_truth__signatures_lists_what_moves_and_the_share_of_dormant_cells():
+    table = truth_of("demo")["signatures"]
+    moved = table[table["contrast"] == "NCR vs CR"].set_index("gene")["log2fc"]
+    assert moved[["BCL3", "OAS2", "GPX4", "SDHA"]].tolist() == [1.2, -1.2, 0.8, 0.7]
+    (dormant,) = table[table["signature"] == "dormant cells"].itertuples()
+    assert (dormant.cell_type, dormant.subcluster, dormant.fraction) == ("HSC/MPP", "0", 0.25)

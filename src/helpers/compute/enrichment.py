@@ -1,6 +1,6 @@
 """Gene sets: over-representation, enrichment along a ranking, activity in every sample."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 import numpy as np
@@ -297,36 +297,41 @@ def _walk(
     sets: GeneSets,
     weight: np.ndarray,
     min_size: int,
-    summarise: object,
+    summarise: Callable[[np.ndarray, np.ndarray, int], np.ndarray],
 ) -> pd.DataFrame:
-    """Running sums of every set down every sample's ranking, each summed up in one number."""
+    """Running sums of every set down every sample's ranking, each summed up in one number.
+
+    They turn only at the set's genes, so that no other place is looked at.
+    """
+    n = len(values)
     if weight.ndim == 1:
         weight = np.repeat(weight[:, None], order.shape[1], axis=1)
+    place = np.argsort(order, axis=0)
     rows: dict[tuple[str, str], np.ndarray] = {}
     for key, genes in sets.items():
-        member = np.zeros(len(values), dtype=bool)
-        member[_places(values.index, genes)] = True
-        if not min_size <= member.sum() < len(values):
-            continue
-        inside = member[order]
-        rows[key] = summarise(inside, weight)  # type: ignore[operator]
+        found = _places(values.index, genes)
+        if min_size <= len(found) < n:
+            where = np.sort(place[found], axis=0)
+            hit = np.take_along_axis(weight, where, axis=0).astype(float)
+            total = hit.sum(axis=0)
+            gain = np.where(total > 0, hit / np.where(total > 0, total, 1.0), 1 / len(found))
+            rows[key] = summarise(where, gain, n)
     index = pd.MultiIndex.from_tuples(list(rows), names=["library", "term"])
     return pd.DataFrame(list(rows.values()), index=index, columns=values.columns)
 
 
-def _running(inside: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    hit = np.where(inside, weight, 0.0)
-    gained = np.cumsum(hit, axis=0) / hit.sum(axis=0)
-    return gained - np.cumsum(~inside, axis=0) / (~inside).sum(axis=0)
+def _gsva_of(where: np.ndarray, gain: np.ndarray, n: int) -> np.ndarray:
+    """Highest point less lowest, each from zero; shapes (size, n_samples)."""
+    missed = (where - np.arange(len(where))[:, None]) / (n - len(where))
+    high = np.cumsum(gain, axis=0) - missed
+    return np.maximum(high.max(axis=0), 0) + np.minimum((high - gain).min(axis=0), 0)
 
 
-def _gsva_of(inside: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    running = _running(inside, weight)
-    return np.maximum(running.max(axis=0), 0) + np.minimum(running.min(axis=0), 0)
-
-
-def _ssgsea_of(inside: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    return _running(inside, weight).sum(axis=0)
+def _ssgsea_of(where: np.ndarray, gain: np.ndarray, n: int) -> np.ndarray:
+    """Sum over all places: what a gene adds counts from its place to the end."""
+    left = n - where
+    missed = (n * (n + 1) / 2 - left.sum(axis=0)) / (n - len(where))
+    return (gain * left).sum(axis=0) - missed
 
 
 def log_rates(sums: np.ndarray, genes: pd.Index, names: pd.Index) -> pd.DataFrame:

@@ -19,6 +19,18 @@ CNV_OBJECTS = (
     "objects/cnv_sensitivity.csv",
 )
 EXPRESSION_TABLES = ("objects/expression.csv", "objects/expression_tests.csv")
+SIGNATURE_OBJECTS = (
+    "objects/signatures.h5ad",
+    "objects/signatures_coverage.csv",
+    "objects/signatures_samples.csv",
+    "objects/signatures_contrasts.csv",
+    "objects/signatures_frequency.csv",
+)
+RESISTANCE_TABLES = (
+    "objects/resistance_cells.csv",
+    "objects/resistance_clusters.csv",
+    "objects/resistance_genes.csv",
+)
 # Chapter that shows the subclusters of a type -> name of the type in files.
 SUBCLUSTER_KEYS = {"fig4_hsc_mpp": "hsc_mpp", "fig5_pro_b": "pro_b"}
 REGULON_OBJECTS = (
@@ -56,6 +68,8 @@ class Chapter:
     question: str
     needs: tuple[str, ...] = ()
     """Columns of the sample sheet without which there is nothing to show."""
+    roles: tuple[str, ...] = ()
+    """Roles of groups without which there is nothing to compare."""
     tables: tuple[str, ...] = ()
     """Tables named in the cohort file without which there is nothing to show."""
     objects: tuple[str, ...] = ()
@@ -144,6 +158,28 @@ CHAPTERS: tuple[Chapter, ...] = (
         truth=("cells", "regulons"),
     ),
     Chapter(
+        "signatures",
+        "signatures",
+        "Published signatures and dormant cells",
+        "cytarabine signatures; dormancy",
+        "Which published resistance programmes are active, in which cells and samples?",
+        needs=("rna",),
+        objects=SIGNATURE_OBJECTS,
+        optional=SUBCLUSTER_TABLES,
+        truth=("cells", "signatures"),
+    ),
+    Chapter(
+        "selinexor",
+        "resistance",
+        "Resistant against parental cells",
+        "K562 poster, Figures 1–4",
+        "What sets resistant cells apart, is there a stem-like cluster, and is ferroptosis weaker?",
+        needs=("rna",),
+        roles=("parental", "resistant"),
+        objects=(*SIGNATURE_OBJECTS, *RESISTANCE_TABLES),
+        truth=("cells", "clusters", "signatures"),
+    ),
+    Chapter(
         "dose_response",
         "dose_response",
         "Dose response and drug pairs",
@@ -192,6 +228,12 @@ def skip_reason(chapter: Chapter, cohort: Cohort) -> str:
                 f"This chapter needs {name}, and no sample of the cohort has them "
                 f"(column {need} of the sample sheet)."
             )
+    lacking = [role for role in chapter.roles if role not in cohort.file.groups]
+    if lacking:
+        return (
+            f"This chapter compares groups in the roles {' and '.join(chapter.roles)}; the cohort file "
+            f"has none in the role {' or '.join(lacking)} (key groups)."
+        )
     for table in chapter.tables:
         if table not in cohort.file.tables():
             name, key = TABLE_NAMES[table]

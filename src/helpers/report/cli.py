@@ -145,7 +145,11 @@ def _add_serve(commands: "Commands") -> None:
 def _add_simulate(commands: "Commands") -> None:
     text = "write a cohort with planted answers in the formats Cell Ranger writes"
     parser = _add(commands, "simulate", _simulate, text)
-    parser.add_argument("profile", choices=("demo", "null", "paper", "bulk"), metavar="PROFILE")
+    parser.add_argument(
+        "profile",
+        choices=("demo", "null", "paper", "resistance", "resistance_null", "bulk"),
+        metavar="PROFILE",
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--cells", type=_positive, metavar="N", help="cells in the whole cohort")
     parser.add_argument("--seed", type=_natural, default=0, metavar="S")

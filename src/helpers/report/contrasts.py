@@ -25,6 +25,11 @@ def main_contrast(page: Page) -> Contrast:
     return page.contrasts[0]
 
 
+def resistance_contrast(page: Page) -> Contrast:
+    """Resistant against parental cells, by the roles of the cohort file."""
+    return Contrast(test=page.groups["resistant"], reference=page.groups["parental"])
+
+
 def shown_types(tests: pd.DataFrame, wanted: list[str], contrast: Contrast) -> list[str]:
     """The types asked for that could be compared by cell.
 

@@ -14,6 +14,8 @@ STAGES: dict[str, tuple[str, str]] = {
     "expression": ("helpers.stages.expression", "run_expression"),
     "regulons": ("helpers.stages.regulons", "run_regulons"),
     "subclusters": ("helpers.stages.subclusters", "run_subclusters"),
+    "signatures": ("helpers.stages.signatures", "run_signatures"),
+    "resistance": ("helpers.stages.resistance", "run_resistance"),
     "discovery": ("helpers.stages.discovery", "run_discovery"),
 }
 

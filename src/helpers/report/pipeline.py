@@ -1,5 +1,6 @@
 """The stage jobs of a cohort: which there are, what they read and with which parameters."""
 
+from pathlib import Path
 from typing import TypedDict
 
 from helpers.io.digest import DigestCache, hash_file
@@ -10,9 +11,12 @@ from helpers.params import (
     MapParams,
     Params,
     RegulonParams,
+    ResistanceParams,
     SampleRnaParams,
+    ScoreParams,
     SignatureParams,
     SubclusterParams,
+    gene_set_files,
     marker_file,
     subset,
 )
@@ -23,7 +27,9 @@ from helpers.report.chapters import (
     DISCOVERY_OBJECTS,
     EXPRESSION_TABLES,
     REGULON_OBJECTS,
+    RESISTANCE_TABLES,
     RNA_OBJECT,
+    SIGNATURE_OBJECTS,
     SUBCLUSTER_KEYS,
     subcluster_objects,
 )
@@ -156,6 +162,41 @@ def regulons_job(params: dict[str, Params], made: set[str]) -> Job:
         data=data,
         threads=2,
         **code_of(STAGES["regulons"]),
+    )
+
+
+def signatures_job(cohort: Cohort, params: dict[str, Params], digests: DigestCache) -> Job:
+    """Published signatures scored in all cells and samples, and dormant cells called."""
+    values = subset(params["signatures"], ScoreParams)
+    registry = marker_file(str(values["registry"]))
+    files = {"registry": registry}
+    files |= {path.name: path for path in gene_set_files(list(values["gene_sets"]))}  # type: ignore[call-overload]
+    folder = Path(str(values["lists_folder"]))
+    if values["lists_folder"] and folder.is_dir():
+        files |= {f"lists/{path.name}": path for path in sorted(folder.iterdir()) if path.is_file()}
+    return Job(
+        name="signatures",
+        inputs=(RNA_OBJECT,),
+        outputs=SIGNATURE_OBJECTS,
+        params=values,
+        design={"contrasts": [c.model_dump() for c in cohort.file.planned_contrasts()]},
+        data={role: [str(path), digests.hash(path)] for role, path in files.items()},
+        threads=2,
+        **code_of(STAGES["signatures"]),
+    )
+
+
+def resistance_job(cohort: Cohort, params: dict[str, Params]) -> Job:
+    """Resistant against parental cells: genes, stem-like cluster, order of the cells."""
+    groups = cohort.file.groups
+    return Job(
+        name="resistance",
+        inputs=(RNA_OBJECT, SIGNATURE_OBJECTS[0]),
+        outputs=RESISTANCE_TABLES,
+        params=subset(params["selinexor"], ResistanceParams),
+        design={"contrast": {"test": groups["resistant"], "reference": groups["parental"]}},
+        threads=2,
+        **code_of(STAGES["resistance"]),
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from helpers.io.digest import DigestCache, hash_file
 from helpers.io.tables import dump_json, read_json, write_json_if_changed
-from helpers.params import Params, gene_set_files, load_params
+from helpers.params import Params, ScoreParams, gene_set_files, load_params, marker_file
 from helpers.project import BOOK, NOTEBOOKS, PARAMS
 from helpers.report.chapters import (
     CHAPTERS,
@@ -24,8 +24,10 @@ from helpers.report.pipeline import (
     discovery_job,
     expression_job,
     regulons_job,
+    resistance_job,
     rna_jobs,
     sample_row,
+    signatures_job,
     subcluster_job,
 )
 from helpers.schema import Cohort
@@ -75,6 +77,10 @@ def make_plan(cohort: Cohort, folder: Path) -> Plan:
         jobs.append(cnv_job(cohort, params))
     if any(chapter.id == "regulons" for chapter in running):
         jobs.append(regulons_job(params, {output for job in jobs for output in job.outputs}))
+    if any(chapter.id in ("signatures", "selinexor") for chapter in running):
+        jobs.append(signatures_job(cohort, params, digests))
+    if any(chapter.id == "selinexor" for chapter in running):
+        jobs.append(resistance_job(cohort, params))
     if any(set(DISCOVERY_OBJECTS) & set(chapter.objects) for chapter in running):
         jobs.append(discovery_job(cohort, params, digests))
     chapters = [
@@ -136,6 +142,9 @@ def _chapter_job(
             data[f"truth_{name}"] = [str(truth), digests.hash(truth)]
     for path in gene_set_files(getattr(params, "gene_sets", [])):
         data[path.name] = [str(path), hash_file(path)]
+    if isinstance(params, ScoreParams):
+        registry = marker_file(params.registry)
+        data["registry"] = [str(registry), hash_file(registry)]
     return Job(
         name=f"chapter/{chapter.id}",
         inputs=(

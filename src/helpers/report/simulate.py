@@ -7,6 +7,7 @@ from pathlib import Path
 from helpers.io.digest import hash_file
 from helpers.io.objects import read_markers
 from helpers.io.reference import ARMS, GENES
+from helpers.io.signatures import list_signature_genes, read_registry
 from helpers.params import load_defaults, marker_file
 from helpers.report.modules import trace_code
 from helpers.stages.simulate import is_simulated, stage_simulate
@@ -25,6 +26,7 @@ def simulate_cohort(
     """Write the cohort, unless the very same is there already; return its cohort file."""
     design = make_design(profile, n_cells=n_cells, seed=seed, difficulty=difficulty)
     markers = marker_file(str(load_defaults("fig1_composition")["markers"]))
+    registry = marker_file(str(load_defaults("signatures")["registry"]))
     made_by = trace_code(
         [("helpers.stages.simulate", "stage_simulate"), ("helpers.synth.design", "make_design")]
     )
@@ -33,7 +35,7 @@ def simulate_cohort(
         "cells": n_cells,
         "seed": seed,
         "difficulty": difficulty,
-        "genes": {path.name: hash_file(path) for path in (GENES, ARMS, markers)},
+        "genes": {path.name: hash_file(path) for path in (GENES, ARMS, markers, registry)},
         "code": made_by.digests,
         "versions": made_by.versions,
     }
@@ -42,6 +44,7 @@ def simulate_cohort(
         return folder / "cohort.yml"
     positive, negative = read_markers(markers)
     wanted = {gene for table in (positive, negative) for genes in table.values() for gene in genes}
+    wanted |= list_signature_genes(read_registry(registry))
     done = 0
 
     def progress(sample: str) -> None:

@@ -79,8 +79,8 @@ def stage_expression(
         mine = adata[(adata.obs[CELL_TYPE] == cell_type).to_numpy()]
         for contrast in contrasts:
             for table, row in (
-                _by_cell(mine, contrast, params),
-                _by_sample(mine, contrast, params),
+                compare_by_cell(mine, contrast, params),
+                compare_by_sample(mine, contrast, params),
             ):
                 head = {CELL_TYPE: cell_type, CONTRAST: contrast.name}
                 tables.append(table.assign(**head).reindex(columns=COLUMNS))
@@ -96,10 +96,10 @@ def stage_expression(
     write_table(pd.DataFrame(rows), tests)
 
 
-def _by_cell(
+def compare_by_cell(
     cells: ad.AnnData, contrast: Contrast, params: ExpressionParams
 ) -> tuple[pd.DataFrame, dict[str, object]]:
-    """The source's test: all cells of two groups."""
+    """The source's test, all cells of two groups: genes, and the row that tells of the test."""
     groups = cells.obs[GROUP].astype(str).to_numpy()
     n = {label: int((groups == label).sum()) for label in (contrast.test, contrast.reference)}
     row: dict[str, object] = {"unit": "cell", "test": CELL_TEST}
@@ -124,10 +124,10 @@ def _by_cell(
     return named, row | {"n_genes": len(named), "reason": ""}
 
 
-def _by_sample(
+def compare_by_sample(
     cells: ad.AnnData, contrast: Contrast, params: ExpressionParams
 ) -> tuple[pd.DataFrame, dict[str, object]]:
-    """Sums over the cells of every sample with enough of them."""
+    """Sums over the cells of every sample with enough of them: genes, and the row of the test."""
     sums, samples = sum_samples(
         cells.X, cells.obs[SAMPLE].astype(str).to_numpy(), min_cells=params.min_cells
     )

@@ -14,7 +14,8 @@ from helpers.io.reference import arm_of_genes, read_genes
 from helpers.io.tables import dump_json, read_json, write_json, write_table
 from helpers.io.tenx import write_h5
 from helpers.stages.simulate_tables import write_tables
-from helpers.synth.design import Design, SampleDesign
+from helpers.synth.design import LINE_PROFILES, Design, SampleDesign
+from helpers.synth.resistance import line_genes, make_line, make_line_sample, make_line_truth
 from helpers.synth.rna import Landscape, choose_genes, make_landscape, make_sample
 from helpers.synth.truth import make_truth
 
@@ -28,6 +29,16 @@ groups:
 contrasts:
   - test: NCR
     reference: CR
+"""
+
+LINE_SAMPLES = """\
+samples: samples.csv
+groups:
+  parental: parental
+  resistant: resistant
+contrasts:
+  - test: resistant
+    reference: parental
 """
 
 
@@ -72,8 +83,9 @@ def _write_cells(
     progress: Callable[[str], None],
 ) -> None:
     """Samples, sample sheet and what was planted in the cells."""
-    genes = choose_genes(read_genes(), design, wanted=wanted)
-    landscape = make_landscape(genes, design)
+    line = design.profile in LINE_PROFILES
+    genes = choose_genes(read_genes(), design, wanted=wanted | (line_genes() if line else set()))
+    landscape = make_line(genes, design) if line else make_landscape(genes, design)
     arms = arm_of_genes(genes)
     write_one = partial(_write_sample, folder, landscape, design, arms=arms)
     truths = []
@@ -82,7 +94,8 @@ def _write_cells(
         for sample, truth in zip(design.samples, written, strict=True):
             progress(sample.sample)
             truths.append(truth)
-    tables = {"cells": pd.concat(truths, ignore_index=True), **make_truth(landscape, design)}
+    planted = make_line_truth(design) if line else make_truth(landscape, design)
+    tables = {"cells": pd.concat(truths, ignore_index=True), **planted}
     for name, table in tables.items():
         write_table(table, folder / "truth" / f"{name}.csv")
     _write_sheet(folder, design)
@@ -107,7 +120,10 @@ def is_simulated(folder: Path, record: dict[str, object]) -> bool:
 def _write_sample(
     folder: Path, landscape: Landscape, design: Design, sample: SampleDesign, *, arms: pd.Series
 ) -> pd.DataFrame:
-    adata = make_sample(landscape, design, sample, arms=arms)
+    if design.profile in LINE_PROFILES:
+        adata = make_line_sample(landscape, design, sample)
+    else:
+        adata = make_sample(landscape, design, sample, arms=arms)
     write_h5(
         folder / sample.sample / "filtered_feature_bc_matrix.h5",
         adata.X,
@@ -133,6 +149,13 @@ def _write_sheet(folder: Path, design: Design) -> None:
     write_table(sheet, folder / "samples.csv")
 
 
+def _groups(design: Design) -> str:
+    """The lines of the cohort file that name sheet, groups and contrast."""
+    if design.profile in LINE_PROFILES:
+        return LINE_SAMPLES
+    return SAMPLES if design.samples else ""
+
+
 def _write_cohort(folder: Path, design: Design, tables: str) -> None:
     write_text(
         folder / "cohort.yml",
@@ -140,6 +163,6 @@ def _write_cohort(folder: Path, design: Design, tables: str) -> None:
 name: "{design.profile}"
 title: "{design.title}"
 assembly: GRCh38
-{SAMPLES if design.samples else ""}{tables}simulated: true
+{_groups(design)}{tables}simulated: true
 """,
     )

@@ -10,7 +10,7 @@ from helpers.synth.dose_response import make_dose_series
 
 DOSES, BULK = "dose_response", "bulk"
 # Which tables a profile has; one that is not listed has both.
-TABLES = {"resistance": (DOSES,)}
+TABLES = {"resistance": (DOSES,), "resistance_null": (DOSES,)}
 
 
 def write_tables(folder: Path, design: Design) -> str:

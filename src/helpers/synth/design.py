@@ -11,6 +11,8 @@ from helpers.synth.programmes import CELL_TYPES
 
 GROUPS = ("CK", "CR", "NCR")
 CONTROLS = "CK"
+CONDITIONS = ("parental", "resistant")
+LINE_PROFILES = ("resistance", "resistance_null")
 SAMPLES_PER_GROUP = 3
 
 # Mean percent of each type by group. Liu et al. 2025 print the figure, not the numbers: these
@@ -119,8 +121,9 @@ def make_design(
     Parameters
     ----------
     profile
-        ``demo``, ``null`` (nine samples, minutes), ``paper`` (76,458 cells as in the study) or
-        ``bulk`` (patients without single cells).
+        ``demo``, ``null`` (nine samples, minutes), ``paper`` (76,458 cells as in the study),
+        ``resistance``, ``resistance_null`` (a cell line and its resistant daughter, three flasks
+        each) or ``bulk`` (patients without single cells).
     n_cells
         Cells in the whole cohort instead of the profile's own number.
     seed
@@ -136,6 +139,8 @@ def make_design(
     """
     _check(profile, n_cells, seed, difficulty)
     total, n_genes, title, effects = PROFILES[profile]
+    if profile in LINE_PROFILES:
+        return _line_design(profile, n_cells or total, seed, DIFFICULTIES[difficulty])
     if total == 0:
         own = int(np.random.SeedSequence(seed).generate_state(1)[0])
         return Design(profile, title, (), n_genes, own, DIFFICULTIES[difficulty])
@@ -150,6 +155,19 @@ def make_design(
     )
     design = Design(profile, title, samples, n_genes, int(seeds[0]), DIFFICULTIES[difficulty])
     return replace(design, group_effects=effects)
+
+
+def _line_design(profile: str, total: int, seed: int, difficulty: Difficulty) -> Design:
+    """Three flasks of a line and three of its resistant daughter."""
+    _, n_genes, title, effects = PROFILES[profile]
+    groups = np.repeat(CONDITIONS, SAMPLES_PER_GROUP)
+    seeds = np.random.SeedSequence(seed).generate_state(len(groups) + 1)
+    cells = split_total(total, np.ones(len(groups)))
+    samples = tuple(
+        SampleDesign(f"{group}{i % SAMPLES_PER_GROUP + 1}", str(group), int(n), int(own))
+        for i, (group, n, own) in enumerate(zip(groups, cells, seeds[1:], strict=True))
+    )
+    return Design(profile, title, samples, n_genes, int(seeds[0]), difficulty, effects)
 
 
 def _check(profile: str, n_cells: int | None, seed: int, difficulty: str) -> None:
@@ -177,6 +195,8 @@ PROFILES: dict[str, tuple[int, int, str, bool]] = {
     "demo": (9000, 8000, "Relapse in high-risk B-ALL: simulated demonstration cohort", True),
     "null": (9000, 8000, "No difference between groups: simulated control cohort", False),
     "paper": (76458, 20000, "Relapse in high-risk B-ALL: simulated cohort of full size", True),
+    "resistance": (4200, 6000, "Selinexor resistance of K562: simulated cell line", True),
+    "resistance_null": (4200, 6000, "No resistance: simulated cell line for control", False),
     "bulk": (0, 0, "Resistant and sensitive patients: simulated bulk cohort", True),
 }
 

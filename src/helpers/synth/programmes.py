@@ -294,14 +294,37 @@ GROUP_SHIFTS: dict[tuple[str, str], dict[float, str]] = {
     ("Pro-B", "factors lost with their motifs"): {-0.9: "SP1 SP3 NRF1"},
 }
 
+# Published signatures that differ in NCR inside a type: log2 fold. Of long lists a part moves; genes
+# every cell expresses strongly stay, since moving them would move all others.
+SIGNATURE_SHIFTS: dict[tuple[str, str], dict[float, str]] = {
+    ("Pro-B", "cytarabine_cytokine"): {1.2: "BCL3 OAS3 RELB AIM2 NFKB2", -1.2: "CLEC9A OAS2"},
+    ("Pro-B", "ferroptosis_suppressors"): {
+        0.8: "GPX4 SLC7A11 SLC3A2 AIFM2 GCH1 DHODH NFE2L2 GCLC GCLM GSS HSPB1 SCD TXNRD1 NQO1 SLC40A1 "
+        "PROM2 COQ2 MBOAT1"
+    },
+    ("HSC/MPP", "cytarabine_oxphos"): {
+        0.7: "COX5A COX5B COX6A1 COX6B1 COX6C COX7A2 NDUFA1 NDUFA2 NDUFA4 NDUFB2 NDUFB8 NDUFS3 NDUFS5 "
+        "NDUFV2 UQCRB UQCRC1 UQCRH UQCRQ ATP5F1A ATP5F1B ATP5PB ATP5MC1 CYC1 SDHA SDHB"
+    },
+}
+
+# Dormant cells with the properties of those that cause relapse, in every group alike: share of the
+# cells of a subcluster, and what they express differently from the others: log2 fold.
+DORMANT: dict[tuple[str, str], float] = {("HSC/MPP", "0"): 0.25}
+DORMANT_SHIFT: dict[float, str] = {
+    1.5: "CDKN1B CDKN1C CDKN2D RB1 RBL2 FOXO1 FOXO3 BTG2 CCNG2 YPEL3 YPEL5 BCL3 OAS3 RELB AIM2 NFKB2",
+    1.0: "AVP HLF MECOM MLLT3 CRHBP PROM1 HOPX MEIS1 THY1 NRIP1 HOXA9 NPR3",
+    -1.5: "MKI67 TOP2A CDK1 CCNB1 CCNB2 CCNA2 PCNA MCM2 MCM3 MCM4 MCM5 MCM6 MCM7 TYMS RRM2 BIRC5 UBE2C "
+    "CLEC9A OAS2",
+}
+
 
 def shifted_genes(cell_type: str) -> set[str]:
-    """Genes of a type that a pathway moves, which must be on to be moved."""
-    tables = [
-        table
-        for (kind, *_), table in (*SUBCLUSTER_PATHWAYS.items(), *GROUP_SHIFTS.items())
-        if kind == cell_type
-    ]
+    """Genes of a type that a pathway or signature moves, which must be on to be moved."""
+    moved = (*SUBCLUSTER_PATHWAYS.items(), *GROUP_SHIFTS.items(), *SIGNATURE_SHIFTS.items())
+    tables = [table for (kind, *_), table in moved if kind == cell_type]
+    if any(kind == cell_type for kind, _ in DORMANT):
+        tables.append(DORMANT_SHIFT)
     return {gene for table in tables for gene in levels(table)}
 
 
@@ -352,6 +375,8 @@ def named_genes() -> set[str]:
         *SUBCLUSTER_SHIFTS.values(),
         *SUBCLUSTER_PATHWAYS.values(),
         *GROUP_SHIFTS.values(),
+        *SIGNATURE_SHIFTS.values(),
+        DORMANT_SHIFT,
     ]
     genes = {gene for table in tables for gene in levels(table)}
     for factor, targets in REGULONS.items():

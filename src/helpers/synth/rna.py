@@ -20,6 +20,8 @@ from helpers.synth.design import (
 from helpers.synth.programmes import (
     CELL_TYPES,
     DEPTH,
+    DORMANT,
+    DORMANT_SHIFT,
     GROUP_SHIFTS,
     HOUSEKEEPING,
     LINEAGE,
@@ -27,6 +29,7 @@ from helpers.synth.programmes import (
     REGULON_SD,
     REGULONS,
     RIBOSOMAL_LEVEL,
+    SIGNATURE_SHIFTS,
     SUBCLUSTER_EDGE,
     SUBCLUSTER_GENES,
     SUBCLUSTER_PATHWAYS,
@@ -185,18 +188,18 @@ def make_sample(
     Returns
     -------
     AnnData with integer counts (n_cells, n_genes), CSR. ``obs`` holds ``cell_type``,
-    ``subcluster``, ``kind`` (good, dying, debris, doublet) and ``partner`` (the second type of a
-    doublet).
+    ``subcluster``, ``dormant``, ``kind`` (good, dying, debris, doublet) and ``partner`` (the second
+    type of a doublet).
     """
     rng = np.random.default_rng([design.seed, 3, sample.seed])
     group = design.drawn_as(sample.group)
     proportions = draw_proportions(group, proportion_sd=design.difficulty.proportion_sd, rng=rng)
     obs = _draw_cells(sample, group, proportions, design.difficulty, rng)
     states, state_of = _sample_states(landscape, design, sample, group, obs, arms, rng)
-    blocks = list(_draw_counts(landscape, design.difficulty, states, state_of, obs, rng))
+    blocks = list(draw_counts(landscape, design.difficulty, states, state_of, obs, rng))
     counts = sparse.vstack(blocks, format="csr", dtype=np.int32)
     counts, obs = _merge_doublets(counts, obs)
-    obs.index = pd.Index(_barcodes(len(obs), rng), name="barcode")
+    obs.index = pd.Index(draw_barcodes(len(obs), rng), name="barcode")
     order = np.argsort(obs.index.to_numpy(), kind="stable")
     var = landscape.genes.set_index("gene")
     return ad.AnnData(counts[order], obs=obs.iloc[order], var=var)
@@ -222,6 +225,10 @@ def _draw_cells(
         mine = (obs["cell_type"] == parent).to_numpy()
         share = table[group].to_numpy() / table[group].sum()
         obs.loc[mine, "subcluster"] = rng.choice(table.index.to_numpy(), mine.sum(), p=share)
+    share = pd.Series(0.0, obs.index)
+    for (parent, subcluster), fraction in DORMANT.items():
+        share[(obs["cell_type"] == parent) & (obs["subcluster"] == subcluster)] = fraction
+    obs["dormant"] = rng.spawn(1)[0].random(n_rows) < share.to_numpy()
     obs["pair"] = np.arange(n_rows)
     obs.loc[n_rows - n_doublets :, "pair"] = np.arange(n_doublets)
     fate = rng.random(n_rows)
@@ -252,24 +259,26 @@ def _sample_states(
     present = MALE_GENES if absent is FEMALE_GENES else FEMALE_GENES
     donor += np.where(genes["gene"].isin(present), np.log(SHIFTED_BASE / BACKGROUND), 0.0)
     donor += np.where(genes["gene"].isin(absent), -20.0, 0.0)
-    keys = list(zip(obs["cell_type"], obs["subcluster"], strict=True))
-    states = sorted(set(keys))
-    rows = []
-    for cell_type, subcluster in states:
+    keys = list(zip(obs["cell_type"], obs["subcluster"], obs["dormant"], strict=True))
+    rows: list[np.ndarray] = []
+    position: dict[tuple[str, str, bool], int] = {}
+    for cell_type, subcluster in sorted({key[:2] for key in keys}):
         log_rate = landscape.log_rates[cell_type, subcluster] + donor
         log_rate = log_rate + rng.normal(0, difficulty.donor_sd / 2, len(genes))
         if group == "NCR":
-            for (shifted_type, _), shifts in GROUP_SHIFTS.items():
+            for (shifted_type, _), shifts in (*GROUP_SHIFTS.items(), *SIGNATURE_SHIFTS.items()):
                 if shifted_type == cell_type:
                     log_rate = log_rate + _shift(genes, shifts)
         altered = COPY_NUMBER.get((sample.sample, cell_type, subcluster), {})
         dosage = arms.map(altered).map({1: np.log(GAIN), -1: np.log(LOSS)}).fillna(0.0)
-        rows.append(log_rate + (dosage.to_numpy() if design.group_effects else 0.0))
-    position = {state: row for row, state in enumerate(states)}
+        log_rate = log_rate + (dosage.to_numpy() if design.group_effects else 0.0)
+        for dormant, shift in ((False, {}), (True, DORMANT_SHIFT)):
+            position[cell_type, subcluster, dormant] = len(rows)
+            rows.append(log_rate + _shift(genes, shift))
     return np.array(rows, dtype=np.float32), np.array([position[key] for key in keys])
 
 
-def _draw_counts(
+def draw_counts(
     landscape: Landscape,
     difficulty: Difficulty,
     states: np.ndarray,
@@ -324,10 +333,10 @@ def _merge_doublets(
     partner = obs.loc[second].set_index("pair")["cell_type"]
     merged["partner"] = merged["pair"].map(partner).fillna("").to_numpy()
     merged.loc[merged["partner"] != "", "kind"] = "doublet"
-    return adder @ counts, merged[["cell_type", "subcluster", "kind", "partner"]]
+    return adder @ counts, merged[["cell_type", "subcluster", "dormant", "kind", "partner"]]
 
 
-def _barcodes(n: int, rng: np.random.Generator) -> list[str]:
+def draw_barcodes(n: int, rng: np.random.Generator) -> list[str]:
     """Distinct 16-base barcodes with Cell Ranger's ``-1`` behind them."""
     numbers = rng.choice(4**12, size=n, replace=False) * 4**4 + rng.integers(0, 4**4, n)
     bases = np.array(list("ACGT"))

@@ -6,9 +6,11 @@ import pandas as pd
 from helpers.synth.design import COMPOSITION, COPY_NUMBER, GROUPS, SUBCLUSTERS, Design
 from helpers.synth.programmes import (
     CELL_TYPES,
+    DORMANT,
     GROUP_SHIFTS,
     REGULON_SD,
     REGULONS,
+    SIGNATURE_SHIFTS,
     SUBCLUSTER_GENES,
     SUBCLUSTER_PATHWAYS,
     SUBCLUSTER_SHIFTS,
@@ -26,10 +28,11 @@ def make_truth(landscape: Landscape, design: Design) -> dict[str, pd.DataFrame]:
     Name of the table to table: ``composition`` (mean share of each type in each group),
     ``subclusters`` (share within its type), ``markers`` (mean UMIs per 10,000 in a type),
     ``subcluster_markers`` (log2 fold against the type), ``pathways`` (log2 fold of a gene in a
-    subcluster against its type, or in NCR against the other groups), ``copy_number`` (arms
-    gained and lost) and ``regulons`` (genes that follow a factor's activity from cell to cell; natural
+    subcluster against its type, or in NCR against the other groups), ``signatures`` (log2 fold of
+    a signature's gene in NCR, direction of the signature; share of dormant cells in a
+    subcluster), ``copy_number`` (arms gained and lost) and ``regulons`` (genes that follow a factor's activity from cell to cell; natural
     log per standard deviation of the activity). Where the groups do not differ, shares are those of
-    the controls, no pathway differs between groups and no arm is altered.
+    the controls, no pathway or signature differs between groups and no arm is altered.
     """
     return {
         "composition": _list_composition(design),
@@ -37,6 +40,7 @@ def make_truth(landscape: Landscape, design: Design) -> dict[str, pd.DataFrame]:
         "markers": _list_markers(landscape),
         "subcluster_markers": _list_subcluster_markers(landscape),
         "pathways": _list_pathways(design),
+        "signatures": _list_signatures(design),
         "copy_number": _list_copy_number(design),
         "regulons": _list_regulons(),
     }
@@ -95,6 +99,22 @@ def _list_pathways(design: Design) -> pd.DataFrame:
         if design.group_effects
     ]
     columns = ["cell_type", "subcluster", "contrast", "pathway", "gene", "log2fc"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _list_signatures(design: Design) -> pd.DataFrame:
+    rows = [
+        (cell_type, "", "NCR vs CR", signature, 1, gene, log2fc, np.nan)
+        for (cell_type, signature), programme in SIGNATURE_SHIFTS.items()
+        for gene, log2fc in levels(programme).items()
+        if design.group_effects
+    ]
+    rows += [
+        (*place, "", "dormant cells", 1, "", np.nan, share) for place, share in DORMANT.items()
+    ]
+    columns = [
+        "cell_type", "subcluster", "contrast", "signature", "direction", "gene", "log2fc", "fraction",
+    ]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
 
 
