@@ -2,10 +2,12 @@
 
 import re
 import unicodedata
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 # Columns of every table, spelled once.
@@ -118,6 +120,23 @@ class Contrast(Model):
     @property
     def name(self) -> str:
         return f"{self.test} vs {self.reference}"
+
+
+@dataclass(frozen=True, eq=False)
+class Motif:
+    """What a transcription factor binds: how often each letter was seen at each position."""
+
+    id: str
+    """Name of the matrix with its version, such as ``MA0139.2``."""
+    tf: str
+    """The factor, or factors joined by ``::``."""
+    counts: np.ndarray
+    """Shape (4, width), in the order ACGT."""
+
+    @property
+    def factors(self) -> tuple[str, ...]:
+        """Gene symbols of the factors that bind together."""
+        return tuple(self.tf.split("::"))
 
 
 class Effect(Model):
