@@ -1,6 +1,8 @@
 """Where transcription factors can bind: motif matches in sequences by log-odds score."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numba
 import numpy as np
@@ -300,12 +302,10 @@ def _batches(sequences: list[str]) -> list[list[str]]:
     batch = ends // BATCH
     cuts = np.flatnonzero(np.diff(batch)) + 1
     edges = [0, *cuts.tolist(), len(sequences)]
-    return [sequences[a:b] for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [sequences[a:b] for a, b in pairwise(edges)]
 
 
 def _match_batch(sequences: list[str], scorers: list[Scorer]) -> sparse.csc_matrix:
-    from concurrent.futures import ThreadPoolExecutor
-
     codes, starts = encode_sequences(sequences)
     words = _hash_words(codes)
 

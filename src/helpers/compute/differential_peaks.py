@@ -1,0 +1,307 @@
+"""Peaks that differ in accessibility: nucleus by nucleus, and sample by sample."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+import pandas as pd
+from scipy import sparse, stats
+
+from helpers.compute.stats import adjust_pvalues, compare_moderated
+from helpers.errors import DataError
+
+SCALE = 1e4  # of the term frequency, as Signac's
+PSEUDOCOUNT = 1e-4  # added to mean TF-IDF before its ratio is taken, as Signac does
+CELL_TEST = "likelihood ratio, logistic regression with depth (nuclei as if independent)"
+SAMPLE_TEST = "moderated t-test of log counts per million by sample"
+MAX_STEPS = 25  # of Newton's method, as many as R's glm takes
+SETTLED = 1e-8  # relative change of the deviance at which it stops, as R's glm
+FLAT = 1e-14  # share of a curvature below which what is left of it is rounding
+BLOCK = 500  # peaks a thread takes at a time
+MIN_SUM = 10  # insertions a peak needs in all samples together to be tested by sample
+
+
+def weigh_insertions(counts: sparse.csr_matrix) -> sparse.csc_matrix:
+    """TF-IDF of insertions: log1p of the share of the nucleus over that of all, times 10,000.
+
+    Parameters
+    ----------
+    counts
+        Insertions, shape (n_nuclei, n_peaks).
+
+    References
+    ----------
+    Stuart et al. (2021) Nat. Methods 18:1333. doi:10.1038/s41592-021-01282-5
+    """
+    matrix = counts.tocsc().astype(np.float64)
+    depth = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
+    total = np.asarray(counts.sum(axis=0), dtype=np.float64).ravel()
+    inverse = counts.shape[0] / np.maximum(total, 1)
+    inverse_of_each = np.repeat(inverse, np.diff(matrix.indptr))
+    matrix.data = np.log1p(matrix.data / depth[matrix.indices] * inverse_of_each * SCALE)
+    return matrix
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Which nuclei are compared."""
+
+    test: np.ndarray
+    """True for nuclei of interest."""
+    reference: np.ndarray
+    """True for those they are compared with."""
+
+    @property
+    def rows(self) -> np.ndarray:
+        return np.flatnonzero(self.test | self.reference)
+
+
+def compare_nuclei(
+    weighed: sparse.csc_matrix, depth: np.ndarray, sides: Sides, *, min_share: float
+) -> pd.DataFrame:
+    """Likelihood-ratio test of every peak: does it tell the sides apart beyond depth?
+
+    The side is regressed on the peak's TF-IDF and the nucleus's insertions (logistic), and
+    compared with the regression on insertions alone, as Signac does.
+
+    Parameters
+    ----------
+    weighed
+        From :func:`weigh_insertions`, of all nuclei, shape (n_nuclei, n_peaks).
+    depth
+        Insertions of every nucleus.
+    min_share
+        Share of nuclei of either side a peak must be open in to be tested.
+
+    Returns
+    -------
+    One row a tested peak, indexed by its number: ``log2fc`` (Signac's: ratio of mean TF-IDF),
+    ``pct_test`` and ``pct_reference`` (share of nuclei, 0 to 1), ``pvalue``, ``padj``
+    (Benjamini-Hochberg).
+
+    Raises
+    ------
+    DataError
+        If a side has no nucleus.
+
+    References
+    ----------
+    Ntranos et al. (2019) Nat. Methods 16:163. doi:10.1038/s41592-018-0303-9
+    """
+    for name, chosen in (("test", sides.test), ("reference", sides.reference)):
+        if not chosen.any():
+            msg = f"no nucleus is on the {name} side of the comparison"
+            raise DataError(msg)
+    table = _summarise(weighed, sides)
+    table = table[table[["pct_test", "pct_reference"]].max(axis=1) >= min_share]
+    rows = sides.rows
+    mine = weighed[:, table.index.to_numpy()][rows].tocsc()
+    pvalue = measure_likelihood(mine, depth[rows], sides.test[rows])
+    return table.assign(pvalue=pvalue, padj=adjust_pvalues(pvalue))
+
+
+def _summarise(weighed: sparse.csc_matrix, sides: Sides) -> pd.DataFrame:
+    """Fold change and share of open nuclei of every peak."""
+    side = np.stack([sides.test, sides.reference]).astype(np.float64)
+    side = sparse.csr_matrix(side / side.sum(axis=1, keepdims=True))
+    mean = (side @ weighed).toarray()
+    share = (side @ weighed.sign()).toarray()
+    fold = np.log2(mean[0] + PSEUDOCOUNT) - np.log2(mean[1] + PSEUDOCOUNT)
+    return pd.DataFrame({"log2fc": fold, "pct_test": share[0], "pct_reference": share[1]})
+
+
+def measure_likelihood(
+    weighed: sparse.csc_matrix, depth: np.ndarray, is_test: np.ndarray
+) -> np.ndarray:
+    """p-value of every column as a predictor of the side beside depth (chi-square, 1 df)."""
+    spread = depth.std()
+    scaled = (depth - depth.mean()) / (spread if spread > 0 else 1.0)
+    side = is_test.astype(np.float64)
+    empty = sparse.csc_matrix((len(side), 1))
+    null, start = _fit_all(
+        empty.indptr, empty.indices, empty.data, scaled, side, np.array([0.0, 0.0, 0.0])
+    )
+
+    def fit(columns: slice) -> np.ndarray:
+        part = weighed[:, columns]
+        return _fit_all(part.indptr, part.indices, part.data, scaled, side, start[0])[0]
+
+    blocks = [slice(i, i + BLOCK) for i in range(0, weighed.shape[1], BLOCK)]
+    with ThreadPoolExecutor(numba.get_num_threads()) as pool:
+        full = np.concatenate([np.empty(0), *pool.map(fit, blocks)])
+    return stats.chi2.sf(np.maximum(null[0] - full, 0), 1)
+
+
+@numba.njit(nogil=True, cache=True)
+def _deviance(peak: np.ndarray, depth: np.ndarray, side: np.ndarray, beta: np.ndarray) -> float:
+    total = 0.0
+    for i in range(len(side)):
+        eta = beta[0] + beta[1] * peak[i] + beta[2] * depth[i]
+        signed = -eta if side[i] > 0.5 else eta
+        total += max(signed, 0.0) + np.log1p(np.exp(-abs(signed)))
+    return 2.0 * total
+
+
+@numba.njit(nogil=True, cache=True)
+def _slopes(
+    peak: np.ndarray, depth: np.ndarray, side: np.ndarray, beta: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Gradient and curvature of half the deviance; an absent peak has a curvature of 1."""
+    gradient, curvature = np.zeros(3), np.zeros((3, 3))
+    for i in range(len(side)):
+        eta = beta[0] + beta[1] * peak[i] + beta[2] * depth[i]
+        chance = 1.0 / (1.0 + np.exp(-eta))
+        missing, weight = side[i] - chance, chance * (1.0 - chance)
+        one, two = peak[i], depth[i]
+        gradient[0] += missing
+        gradient[1] += missing * one
+        gradient[2] += missing * two
+        curvature[0, 0] += weight
+        curvature[0, 1] += weight * one
+        curvature[0, 2] += weight * two
+        curvature[1, 1] += weight * one * one
+        curvature[1, 2] += weight * one * two
+        curvature[2, 2] += weight * two * two
+    for i in range(3):
+        for j in range(i):
+            curvature[i, j] = curvature[j, i]
+        if curvature[i, i] == 0.0:
+            curvature[i, i] = 1.0
+    return gradient, curvature
+
+
+@numba.njit(nogil=True, cache=True)
+def _solve(curvature: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+    """Newton's step by Cholesky; no step in a direction without curvature left."""
+    root, step = np.zeros((3, 3)), gradient.copy()
+    for i in range(3):
+        for j in range(i + 1):
+            left = curvature[i, j] - (root[i, :j] * root[j, :j]).sum()
+            if i > j:
+                root[i, j] = left / root[j, j]
+            else:
+                root[i, i] = np.sqrt(left) if left > FLAT * curvature[i, i] else np.inf
+        step[i] = (step[i] - (root[i, :i] * step[:i]).sum()) / root[i, i]
+    for i in range(2, -1, -1):
+        step[i] = (step[i] - (root[i + 1 :, i] * step[i + 1 :]).sum()) / root[i, i]
+    return step
+
+
+@numba.njit(nogil=True, cache=True)
+def _fit(
+    peak: np.ndarray, depth: np.ndarray, side: np.ndarray, start: np.ndarray
+) -> tuple[float, np.ndarray]:
+    """Newton's method; a step that does not improve is halved. Stops where the sides separate."""
+    beta = start.copy()
+    deviance = _deviance(peak, depth, side, beta)
+    for _ in range(MAX_STEPS):
+        gradient, curvature = _slopes(peak, depth, side, beta)
+        step = _solve(curvature, gradient)
+        after = _deviance(peak, depth, side, beta + step)
+        for _half in range(10):
+            if after <= deviance:
+                break
+            step = step / 2
+            after = _deviance(peak, depth, side, beta + step)
+        if after > deviance:
+            break
+        beta = beta + step
+        change = (deviance - after) / (after + 0.1)
+        deviance = after
+        if change < SETTLED:
+            break
+    return deviance, beta
+
+
+@numba.njit(nogil=True, cache=True)
+def _fit_all(
+    indptr: np.ndarray,
+    indices: np.ndarray,
+    data: np.ndarray,
+    depth: np.ndarray,
+    side: np.ndarray,
+    start: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Deviance and coefficients of the logistic regression on each column and depth."""
+    n_columns = len(indptr) - 1
+    deviance = np.empty(n_columns)
+    coefficients = np.empty((n_columns, 3))
+    for j in range(n_columns):
+        peak = np.zeros(len(side))
+        for k in range(indptr[j], indptr[j + 1]):
+            peak[indices[k]] = data[k]
+        deviance[j], coefficients[j] = _fit(peak, depth, side, start)
+    return deviance, coefficients
+
+
+def sum_peaks(
+    counts: sparse.csr_matrix, samples: np.ndarray, sides: Sides, *, min_nuclei: int
+) -> tuple[np.ndarray, pd.DataFrame]:
+    """Insertions of every peak added up over the nuclei of a sample on a side.
+
+    Returns
+    -------
+    Sums, shape (n_units, n_peaks), and ``sample`` and ``test`` (True or False) of every unit;
+    units of fewer than ``min_nuclei`` nuclei are left out.
+    """
+    rows = sides.rows
+    units = pd.DataFrame({"sample": samples[rows].astype(str), "test": sides.test[rows]})
+    grouped = units.groupby(["sample", "test"], sort=True)
+    member, size = grouped.ngroup().to_numpy(), grouped.size()
+    indicator = sparse.csr_matrix((np.ones(len(rows)), (member, rows)), (len(size), len(samples)))
+    kept = size.to_numpy() >= min_nuclei
+    table = size.reset_index()[["sample", "test"]][kept].reset_index(drop=True)
+    return (indicator[np.flatnonzero(kept)] @ counts).toarray(), table
+
+
+def compare_sums(
+    sums: np.ndarray, units: pd.DataFrame, *, paired: bool, confidence: float
+) -> pd.DataFrame:
+    """Difference of the sides in every peak, samples being the unit.
+
+    Parameters
+    ----------
+    sums
+        From :func:`sum_peaks`, shape (n_units, n_peaks).
+    units
+        ``sample`` and ``test`` of every unit.
+    paired
+        Whether a sample has a unit on either side, which are then compared within the sample.
+    confidence
+        Coverage of the interval.
+
+    Returns
+    -------
+    One row a tested peak, indexed by its number: ``log2fc``, ``ci_low``, ``ci_high``,
+    ``pvalue``, ``padj`` (Benjamini-Hochberg). No row where samples do not allow a test.
+
+    References
+    ----------
+    Ritchie et al. (2015) Nucleic Acids Res. 43:e47. doi:10.1093/nar/gkv007
+    """
+    columns = ["log2fc", "ci_low", "ci_high", "pvalue", "padj"]
+    if paired:
+        both = units.groupby("sample")["test"].transform("nunique") == 2
+        sums, units = sums[both.to_numpy()], units[both].reset_index(drop=True)
+    design = _design(units, paired=paired)
+    tested = np.flatnonzero(sums.sum(axis=0) >= MIN_SUM)
+    if units["test"].nunique() < 2 or len(design) <= design.shape[1] or len(tested) < 2:
+        return pd.DataFrame(columns=columns, dtype=float)
+    depth = sums.sum(axis=1, keepdims=True)
+    values = pd.DataFrame(np.log2((sums[:, tested] + 0.5) / (depth + 1) * 1e6), columns=tested)
+    weight = pd.Series({"test": 1.0}).reindex(design.columns, fill_value=0.0)
+    found = compare_moderated(values, design, weight, confidence=confidence)
+    found = found.rename(columns={"effect": "log2fc"})
+    return found.assign(padj=adjust_pvalues(found["pvalue"]))[columns]
+
+
+def _design(units: pd.DataFrame, *, paired: bool) -> pd.DataFrame:
+    """What lies on the test side, with a column of each sample or one of all."""
+    base = (
+        pd.get_dummies(units["sample"], dtype=float)
+        if paired
+        else pd.DataFrame({"all": 1.0}, units.index)
+    )
+    base.columns = [f"sample {name}" for name in base.columns]
+    return base.assign(test=units["test"].astype(float))
