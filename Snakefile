@@ -27,6 +27,7 @@ def samples():
 wildcard_constraints:
     sample=r"[A-Za-z0-9_-]+",
     chapter=r"[a-z0-9_]+",
+    key=r"hsc_mpp|pro_b",
 
 
 localrules:
@@ -80,6 +81,41 @@ rule rna_annotate:
     threads: 1
     resources:
         mem_mb=4000,
+    shell:
+        RUN
+
+
+rule expression:
+    input:
+        "objects/rna.h5ad",
+        spec="jobs/expression.json",
+    output:
+        "objects/expression.csv",
+        "objects/expression_tests.csv",
+    log:
+        "logs/expression.log",
+    threads: 2
+    resources:
+        mem_mb=8000,
+    shell:
+        RUN
+
+
+rule subclusters:
+    input:
+        "objects/rna.h5ad",
+        spec="jobs/subclusters/{key}.json",
+    output:
+        "objects/subclusters_{key}.h5ad",
+        "objects/subclusters_{key}.csv",
+        "objects/subclusters_{key}_markers.csv",
+        "objects/subclusters_{key}_stability.csv",
+        "objects/subclusters_{key}_numbers.csv",
+    log:
+        "logs/subclusters.{key}.log",
+    threads: 2
+    resources:
+        mem_mb=8000,
     shell:
         RUN
 

@@ -11,6 +11,8 @@ STAGES: dict[str, tuple[str, str]] = {
     "rna_integrate": ("helpers.stages.rna", "run_rna_integrate"),
     "rna_annotate": ("helpers.stages.rna", "run_rna_annotate"),
     "cnv": ("helpers.stages.cnv", "run_cnv"),
+    "expression": ("helpers.stages.expression", "run_expression"),
+    "subclusters": ("helpers.stages.subclusters", "run_subclusters"),
 }
 
 

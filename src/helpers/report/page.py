@@ -16,7 +16,7 @@ from helpers.io.atomic import replacing
 from helpers.io.tables import read_table, write_json, write_table
 from helpers.params import CHAPTER_PARAMS, load_defaults, origins
 from helpers.report.jobs import Job, read_job
-from helpers.schema import BARCODE, GROUP, RESULT_COLUMNS, SAMPLE, Claim, Contrast
+from helpers.schema import BARCODE, GROUP, RESULT_COLUMNS, SAMPLE, SUBCLUSTER, Claim, Contrast
 
 SHOWN_ROWS = 1000  # rows of a table put on the page; all are in the file
 PNG_DPI = 300
@@ -98,12 +98,12 @@ class Page:
             return pd.DataFrame(columns=list(columns), dtype=str)
         return pd.read_csv(path, usecols=list(columns), dtype=str, keep_default_na=False)
 
-    def truth(self, table: str = "cells") -> pd.DataFrame | None:
+    def truth(self, planted: str = "cells") -> pd.DataFrame | None:
         """What was planted in a simulated cohort, cell by cell or otherwise, if it was written."""
-        role = f"truth_{table}"
+        role = f"truth_{planted}"
         if role not in self.job.data:
             return None
-        text = dict.fromkeys((SAMPLE, BARCODE, GROUP), str)
+        text = dict.fromkeys((SAMPLE, BARCODE, GROUP, SUBCLUSTER), str)
         return pd.read_csv(self.job.data[role][0], keep_default_na=False, dtype=text)
 
     # What the chapter shows
@@ -175,10 +175,15 @@ class Page:
         return Html(_table_html(self.chapter, name, table, caption))
 
     def truth_table(
-        self, name: str, compare: Callable[[pd.DataFrame], pd.DataFrame], *, caption: str
+        self,
+        name: str,
+        compare: Callable[[pd.DataFrame], pd.DataFrame],
+        *,
+        caption: str,
+        planted: str = "cells",
     ) -> Html:
         """A table of what was found again of what was planted; a sentence for real cohorts."""
-        truth = self.truth()
+        truth = self.truth(planted)
         if truth is None:
             return Html("<p>Nothing was planted in this cohort: there is no known answer.</p>")
         return self.table(name, compare(truth), caption=caption)

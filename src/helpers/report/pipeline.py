@@ -6,14 +6,22 @@ from helpers.io.digest import DigestCache, hash_file
 from helpers.params import (
     AnnotationParams,
     CnvParams,
+    ExpressionParams,
     MapParams,
     Params,
     SampleRnaParams,
+    SubclusterParams,
     marker_file,
     subset,
 )
 from helpers.project import REFERENCE
-from helpers.report.chapters import CNV_OBJECTS, RNA_OBJECT
+from helpers.report.chapters import (
+    CNV_OBJECTS,
+    EXPRESSION_TABLES,
+    RNA_OBJECT,
+    SUBCLUSTER_KEYS,
+    subcluster_objects,
+)
 from helpers.report.jobs import STAGES, Job
 from helpers.report.modules import trace_code
 from helpers.schema import Cohort, Sample
@@ -93,4 +101,33 @@ def cnv_job(cohort: Cohort, params: dict[str, Params]) -> Job:
         design={"groups": cohort.file.groups},
         data={name: [str(path), hash_file(path)] for name, path in tables.items()},
         **code_of(STAGES["cnv"]),
+    )
+
+
+def expression_job(cohort: Cohort, params: dict[str, Params]) -> Job:
+    """Every gene compared between the groups of each contrast, inside every cell type."""
+    return Job(
+        name="expression",
+        inputs=(RNA_OBJECT,),
+        outputs=EXPRESSION_TABLES,
+        params=subset(params["fig3_enrichment"], ExpressionParams),
+        design={"contrasts": [c.model_dump() for c in cohort.file.planned_contrasts()]},
+        threads=2,
+        **code_of(STAGES["expression"]),
+    )
+
+
+def subcluster_job(chapter: str, params: dict[str, Params]) -> Job:
+    """Cells of one type divided into subclusters, with their markers."""
+    values = subset(params[chapter], SubclusterParams)
+    published = marker_file(str(values["published"]))
+    key = SUBCLUSTER_KEYS[chapter]
+    return Job(
+        name=f"subclusters/{key}",
+        inputs=(RNA_OBJECT,),
+        outputs=subcluster_objects(key),
+        params=values,
+        data={"published": [str(published), hash_file(published)]},
+        threads=2,
+        **code_of(STAGES["subclusters"]),
     )

@@ -6,12 +6,19 @@ from pathlib import Path
 
 from helpers.io.digest import DigestCache, hash_file
 from helpers.io.tables import dump_json, read_json, write_json_if_changed
-from helpers.params import Params, load_params
+from helpers.params import Params, gene_set_files, load_params
 from helpers.project import BOOK, NOTEBOOKS, PARAMS
-from helpers.report.chapters import CHAPTERS, CNV_OBJECTS, Chapter, skip_reason
+from helpers.report.chapters import CHAPTERS, CNV_OBJECTS, SUBCLUSTER_KEYS, Chapter, skip_reason
 from helpers.report.jobs import Job
 from helpers.report.modules import notebook_digest, notebook_imports
-from helpers.report.pipeline import cnv_job, code_of, rna_jobs, sample_row
+from helpers.report.pipeline import (
+    cnv_job,
+    code_of,
+    expression_job,
+    rna_jobs,
+    sample_row,
+    subcluster_job,
+)
 from helpers.schema import Cohort
 
 BOOK_PAGE = "book/html/index.html"
@@ -52,6 +59,9 @@ def make_plan(cohort: Cohort, folder: Path) -> Plan:
     jobs: list[Job] = []
     if any(chapter.needs == ("rna",) for chapter in running):
         jobs += rna_jobs(cohort, params, digests)
+    if any(chapter.id == "fig3_enrichment" for chapter in running):
+        jobs.append(expression_job(cohort, params))
+    jobs += [subcluster_job(c.id, params) for c in running if c.id in SUBCLUSTER_KEYS]
     if any(set(CNV_OBJECTS) & set(chapter.objects) for chapter in running):
         jobs.append(cnv_job(cohort, params))
     chapters = [
@@ -104,6 +114,8 @@ def _chapter_job(
         truth = cohort.path.parent / "truth" / f"{name}.csv"
         if truth.is_file():
             data[f"truth_{name}"] = [str(truth), digests.hash(truth)]
+    for path in gene_set_files(getattr(params, "gene_sets", [])):
+        data[path.name] = [str(path), hash_file(path)]
     return Job(
         name=f"chapter/{chapter.id}",
         inputs=(
