@@ -209,6 +209,45 @@ class SubclustersParams(SubclusterParams, GeneSetParams):
     markers_shown: int = Field(ge=1, le=10, description="marker genes a subcluster shows")
 
 
+class MotifScanParams(Params):
+    """How motifs are found in peaks and followed in nuclei; the same for all chapters."""
+
+    jaspar_release: str = Field(description="release of JASPAR, such as JASPAR2024, or newest")
+    species: Literal["human", "vertebrates"] = Field(description="whose motifs of JASPAR CORE")
+    match_pvalue: float = Field(
+        gt=0, lt=0.01, description="probability of a match at one place of random sequence"
+    )
+    background_draws: int = Field(
+        ge=0, description="background peaks drawn for deviations; 0: the limit of infinitely many"
+    )
+    seed: int = Field(ge=0, description="start of the random numbers")
+
+
+class PeakContrastParams(Params):
+    """How the peaks of a cell type are compared, and which gene's surroundings are drawn."""
+
+    cell_type: str = Field(description="cell type whose peaks are compared")
+    min_share: float = Field(
+        gt=0, lt=1, description="share of nuclei of either side a peak must be open in"
+    )
+    min_nuclei: int = Field(ge=2, description="nuclei (or cells) a sample needs on a side")
+    confidence: float = Field(gt=0.5, lt=1, description="coverage of the intervals")
+    track_gene: str = Field(description="gene whose surroundings are drawn")
+    track_flank_bp: int = Field(ge=0, description="bp shown on either side of the gene")
+
+
+class MotifsParams(MotifScanParams, PeakContrastParams):
+    """Parameters of notebooks/motifs.ipynb."""
+
+    factors: list[str] = Field(min_length=1, description="factors that are shown and judged")
+    min_log2fc: float = Field(ge=0, description="log2 fold change a peak needs to be called")
+    n_background: int = Field(ge=100, description="background peaks wanted for enrichment")
+    min_peaks: int = Field(ge=2, description="peaks needed to look for motifs in them")
+    motifs_shown: int = Field(ge=1, le=40, description="groups of motifs shown in a panel")
+    labels_shown: int = Field(ge=0, le=40, description="peaks named in a volcano plot")
+    fdr: float = Field(gt=0, lt=1, description="Benjamini-Hochberg threshold")
+
+
 class CohortParams(Params):
     """Parameters of notebooks/cohort.ipynb."""
 
@@ -227,6 +266,8 @@ CHAPTER_PARAMS: dict[str, type[Params]] = {
     "fig4_hsc_mpp": SubclustersParams,
     "fig5_pro_b": SubclustersParams,
     "fig6_cnv": CopyNumberParams,
+    "fig7_hsc_mpp_motifs": MotifsParams,
+    "fig8_pro_b_motifs": MotifsParams,
     "claims": ClaimsParams,
 }
 

@@ -21,6 +21,7 @@ CLUSTER = "cluster"
 SUBCLUSTER = "subcluster"
 GENE = "gene"
 UNKNOWN = "unknown"
+UNCALLED = (UNKNOWN, "unassigned")  # labels of cells and nuclei whose type is not known
 CONTRAST = "contrast"
 
 # The columns a results table must have at least (more are fine), by chapter and table.
@@ -57,6 +58,17 @@ RESULT_COLUMNS: dict[tuple[str, str], tuple[str, ...]] = {
             ("subclusters", (BARCODE, SAMPLE, GROUP, SUBCLUSTER)),
             ("markers", (SUBCLUSTER, GENE, "log2fc", "pvalue", "padj")),
             ("pathways", (SUBCLUSTER, "term", "nes", "pvalue", "padj")),
+        )
+    },
+    **{
+        (chapter, table): columns
+        for chapter in ("fig7_hsc_mpp_motifs", "fig8_pro_b_motifs")
+        for table, columns in (
+            ("peaks", ("chrom", "start", "end", "log2fc", "pvalue", "padj")),
+            (
+                "motifs",
+                ("contrast", "motif_id", "tf", "fold", "pvalue", "padj", "tf_log2fc", "tf_padj"),
+            ),
         )
     },
     ("fig6_cnv", "cells"): (BARCODE, SAMPLE, GROUP, CELL_TYPE, "cnv_score"),

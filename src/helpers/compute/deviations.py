@@ -94,6 +94,21 @@ def draw_background(bins: PeakBins, *, n_draws: int, seed: int) -> np.ndarray:
     return drawn
 
 
+def measure_deviations(
+    counts: sparse.csr_matrix,
+    matches: sparse.csc_matrix,
+    bins: PeakBins,
+    *,
+    n_draws: int,
+    seed: int,
+) -> Deviations:
+    """Deviations against ``n_draws`` random background peaks, or, with 0, their limit."""
+    if n_draws == 0:
+        return expect_deviations(counts, matches, bins)
+    background = draw_background(bins, n_draws=n_draws, seed=seed)
+    return sample_deviations(counts, matches, background)
+
+
 def sample_deviations(
     counts: sparse.csr_matrix, matches: sparse.csc_matrix, background: np.ndarray
 ) -> Deviations:

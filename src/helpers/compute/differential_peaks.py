@@ -8,13 +8,15 @@ import numpy as np
 import pandas as pd
 from scipy import sparse, stats
 
+from helpers.compute.expression import weigh_counts
 from helpers.compute.stats import adjust_pvalues, compare_moderated
 from helpers.errors import DataError
+from helpers.schema import GENE, GROUP, SAMPLE, Contrast
 
 SCALE = 1e4  # of the term frequency, as Signac's
 PSEUDOCOUNT = 1e-4  # added to mean TF-IDF before its ratio is taken, as Signac does
 CELL_TEST = "likelihood ratio, logistic regression with depth (nuclei as if independent)"
-SAMPLE_TEST = "moderated t-test of log counts per million by sample"
+SAMPLE_TEST = "voom: moderated t-test of log counts per million, samples being the unit"
 MAX_STEPS = 25  # of Newton's method, as many as R's glm takes
 SETTLED = 1e-8  # relative change of the deviance at which it stops, as R's glm
 FLAT = 1e-14  # share of a curvature below which what is left of it is rounding
@@ -60,7 +62,7 @@ class Sides:
 def compare_nuclei(
     weighed: sparse.csc_matrix, depth: np.ndarray, sides: Sides, *, min_share: float
 ) -> pd.DataFrame:
-    """Likelihood-ratio test of every peak: does it tell the sides apart beyond depth?
+    """Likelihood-ratio test of every peak: which tells the sides apart beyond depth.
 
     The side is regressed on the peak's TF-IDF and the nucleus's insertions (logistic), and
     compared with the regression on insertions alone, as Signac does.
@@ -235,73 +237,136 @@ def _fit_all(
     return deviance, coefficients
 
 
-def sum_peaks(
-    counts: sparse.csr_matrix, samples: np.ndarray, sides: Sides, *, min_nuclei: int
+def sum_units(
+    counts: sparse.csr_matrix, units: pd.DataFrame, *, min_nuclei: int
 ) -> tuple[np.ndarray, pd.DataFrame]:
-    """Insertions of every peak added up over the nuclei of a sample on a side.
+    """Counts added up over the nuclei that agree in every column of a table.
+
+    Parameters
+    ----------
+    counts
+        Shape (n_nuclei, n_features).
+    units
+        What a nucleus belongs to, such as its sample and type, one row a nucleus.
+    min_nuclei
+        Nuclei a unit must have; smaller ones are left out.
 
     Returns
     -------
-    Sums, shape (n_units, n_peaks), and ``sample`` and ``test`` (True or False) of every unit;
-    units of fewer than ``min_nuclei`` nuclei are left out.
+    Sums, shape (n_units, n_features), and the table of the units with ``n_nuclei``.
     """
-    rows = sides.rows
-    units = pd.DataFrame({"sample": samples[rows].astype(str), "test": sides.test[rows]})
-    grouped = units.groupby(["sample", "test"], sort=True)
+    grouped = units.groupby(list(units.columns), sort=True, observed=True)
     member, size = grouped.ngroup().to_numpy(), grouped.size()
-    indicator = sparse.csr_matrix((np.ones(len(rows)), (member, rows)), (len(size), len(samples)))
     kept = size.to_numpy() >= min_nuclei
-    table = size.reset_index()[["sample", "test"]][kept].reset_index(drop=True)
+    ones = (np.ones(len(member)), (member, np.arange(len(member))))
+    indicator = sparse.csr_matrix(ones, (len(size), len(member)))
+    table = size[kept].rename("n_nuclei").reset_index()
     return (indicator[np.flatnonzero(kept)] @ counts).toarray(), table
 
 
-def compare_sums(
-    sums: np.ndarray, units: pd.DataFrame, *, paired: bool, confidence: float
-) -> pd.DataFrame:
-    """Difference of the sides in every peak, samples being the unit.
+@dataclass(frozen=True)
+class Comparison:
+    """A linear model of units and what of it is asked for."""
+
+    rows: np.ndarray
+    """Units that take part."""
+    design: pd.DataFrame
+    weights: pd.Series
+    """Of each coefficient."""
+
+    @property
+    def possible(self) -> bool:
+        """Whether both sides are there and replicates are left for the variance."""
+        full_rank = np.linalg.matrix_rank(self.design.to_numpy()) == self.design.shape[1]
+        asked = self.weights[self.weights != 0].index.isin(self.design.columns).all()
+        return bool(len(self.design) > self.design.shape[1] and full_rank and asked)
+
+
+def pair_sides(units: pd.DataFrame) -> Comparison:
+    """The two sides of every sample that has both, compared within the sample.
+
+    Parameters
+    ----------
+    units
+        ``sample`` and ``test`` (which side) of every unit.
+    """
+    rows = np.flatnonzero(units.groupby(SAMPLE)["test"].transform("nunique") == 2)
+    mine = units.iloc[rows]
+    design = pd.get_dummies(mine[SAMPLE], prefix="sample", dtype=float)
+    design["test"] = mine["test"].astype(float)
+    return Comparison(rows, design, pd.Series({"test": 1.0}))
+
+
+def oppose_groups(units: pd.DataFrame, contrast: Contrast) -> Comparison:
+    """Two groups of samples compared; other groups help to estimate the variance."""
+    design = pd.get_dummies(units[GROUP].astype(str), dtype=float)
+    weights = pd.Series({contrast.test: 1.0, contrast.reference: -1.0})
+    return Comparison(np.arange(len(units)), design, weights)
+
+
+def compare_units(sums: np.ndarray, comparison: Comparison, *, confidence: float) -> pd.DataFrame:
+    """Difference in every feature, samples being the unit (voom).
 
     Parameters
     ----------
     sums
-        From :func:`sum_peaks`, shape (n_units, n_peaks).
-    units
-        ``sample`` and ``test`` of every unit.
-    paired
-        Whether a sample has a unit on either side, which are then compared within the sample.
+        Counts, shape (n_units, n_features).
     confidence
         Coverage of the interval.
 
     Returns
     -------
-    One row a tested peak, indexed by its number: ``log2fc``, ``ci_low``, ``ci_high``,
+    One row a tested feature, indexed by its number: ``log2fc``, ``ci_low``, ``ci_high``,
     ``pvalue``, ``padj`` (Benjamini-Hochberg). No row where samples do not allow a test.
 
     References
     ----------
-    Ritchie et al. (2015) Nucleic Acids Res. 43:e47. doi:10.1093/nar/gkv007
+    Law et al. (2014) Genome Biol. 15:R29. doi:10.1186/gb-2014-15-2-r29
     """
     columns = ["log2fc", "ci_low", "ci_high", "pvalue", "padj"]
-    if paired:
-        both = units.groupby("sample")["test"].transform("nunique") == 2
-        sums, units = sums[both.to_numpy()], units[both].reset_index(drop=True)
-    design = _design(units, paired=paired)
-    tested = np.flatnonzero(sums.sum(axis=0) >= MIN_SUM)
-    if units["test"].nunique() < 2 or len(design) <= design.shape[1] or len(tested) < 2:
+    mine = sums[comparison.rows]
+    tested = np.flatnonzero(mine.sum(axis=0) >= MIN_SUM)
+    if not comparison.possible or len(tested) < 2:
         return pd.DataFrame(columns=columns, dtype=float)
-    depth = sums.sum(axis=1, keepdims=True)
-    values = pd.DataFrame(np.log2((sums[:, tested] + 0.5) / (depth + 1) * 1e6), columns=tested)
-    weight = pd.Series({"test": 1.0}).reindex(design.columns, fill_value=0.0)
-    found = compare_moderated(values, design, weight, confidence=confidence)
-    found = found.rename(columns={"effect": "log2fc"})
+    values, precision = weigh_counts(mine[:, tested], comparison.design.to_numpy())
+    weights = comparison.weights.reindex(comparison.design.columns, fill_value=0.0)
+    found = compare_moderated(
+        pd.DataFrame(values, index=comparison.design.index, columns=tested),
+        comparison.design,
+        weights,
+        confidence=confidence,
+        weights=precision,
+    ).rename(columns={"effect": "log2fc"})
     return found.assign(padj=adjust_pvalues(found["pvalue"]))[columns]
 
 
-def _design(units: pd.DataFrame, *, paired: bool) -> pd.DataFrame:
-    """What lies on the test side, with a column of each sample or one of all."""
-    base = (
-        pd.get_dummies(units["sample"], dtype=float)
-        if paired
-        else pd.DataFrame({"all": 1.0}, units.index)
-    )
-    base.columns = [f"sample {name}" for name in base.columns]
-    return base.assign(test=units["test"].astype(float))
+def name_nearest(peaks: pd.DataFrame, genes: pd.DataFrame) -> pd.DataFrame:
+    """Gene whose start of transcription lies nearest to the middle of each peak.
+
+    Parameters
+    ----------
+    peaks
+        ``chrom, start, end``.
+    genes
+        ``chrom, start, end, strand, gene``.
+
+    Returns
+    -------
+    ``gene`` and ``distance_bp``, indexed like the peaks; empty and missing where the chromosome
+    has no gene.
+    """
+    site = np.where(genes["strand"] == "-", genes["end"] - 1, genes["start"])
+    starts = genes.assign(site=site).sort_values("site", kind="stable")
+    by_chrom = {name: table for name, table in starts.groupby("chrom")}
+    result = pd.DataFrame({GENE: "", "distance_bp": np.nan}, index=peaks.index)
+    for chrom, mine in peaks.groupby("chrom", observed=True):
+        if chrom not in by_chrom:
+            continue
+        sites = by_chrom[chrom]["site"].to_numpy()
+        middle = ((mine["start"] + mine["end"]) // 2).to_numpy()
+        right = np.clip(np.searchsorted(sites, middle), 1, max(len(sites) - 1, 1))
+        pair = np.stack([right - 1, np.minimum(right, len(sites) - 1)])
+        nearest = pair[np.abs(sites[pair] - middle).argmin(axis=0), np.arange(len(middle))]
+        result.loc[mine.index, GENE] = by_chrom[chrom][GENE].to_numpy()[nearest]
+        result.loc[mine.index, "distance_bp"] = np.abs(sites[nearest] - middle)
+    return result
