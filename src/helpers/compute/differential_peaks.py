@@ -357,7 +357,7 @@ def name_nearest(peaks: pd.DataFrame, genes: pd.DataFrame) -> pd.DataFrame:
     """
     site = np.where(genes["strand"] == "-", genes["end"] - 1, genes["start"])
     starts = genes.assign(site=site).sort_values("site", kind="stable")
-    by_chrom = {name: table for name, table in starts.groupby("chrom")}
+    by_chrom = dict(iter(starts.groupby("chrom")))
     result = pd.DataFrame({GENE: "", "distance_bp": np.nan}, index=peaks.index)
     for chrom, mine in peaks.groupby("chrom", observed=True):
         if chrom not in by_chrom:

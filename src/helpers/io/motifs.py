@@ -49,6 +49,6 @@ def read_jaspar(*, release: str = NEWEST, species: str = "human") -> list[Motif]
     return [_convert(newest[name]) for name in sorted(newest)]
 
 
-def _convert(entry: Any) -> Motif:  # noqa: ANN401
+def _convert(entry: Any) -> Motif:
     counts = np.array([entry.counts[letter] for letter in "ACGT"], dtype=np.float64)
     return Motif(entry.matrix_id, entry.name, counts)

@@ -261,7 +261,7 @@ def _cover(
     tables = []
     for sample, path in fragments.items():
         table = read_region(path, chrom, start, end)
-        tables.append(table.assign(nucleus=sample + "_" + table["barcode"].astype(str)))
+        tables.append(table.assign(nucleus=sample + ":" + table["barcode"].astype(str)))
     nuclei = data.cells[[CELL_TYPE, GROUP]].assign(depth=data.depth)
     tracks = measure_coverage(pd.concat(tables, ignore_index=True), nuclei, start=start, end=end)
     features = pd.concat([parts, data.places[PLACE].assign(strand=".", gene="", feature="peak")])
@@ -285,6 +285,7 @@ def stage_rna_sums(annotated: Path, result: Path) -> None:
     counts = sparse.csr_matrix(adata.X)
     sums, units = sum_units(counts, cells, min_nuclei=1)
     shown, _ = sum_units(counts.sign(), cells, min_nuclei=1)
+    units = units.rename(columns={"n_nuclei": "n_cells"})
     units.index = units.index.astype(str)
     table = ad.AnnData(sums.astype(np.float64), obs=units, var=adata.var[[]])
     table.layers["n_expressing"] = shown.astype(np.int32)
