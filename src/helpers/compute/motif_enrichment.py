@@ -8,7 +8,7 @@ from helpers.compute.deviations import PeakBins
 from helpers.compute.stats import adjust_pvalues
 from helpers.errors import DataError
 
-RAREST = 0.99  # weights above this quantile are cut: rare kinds of peaks must not decide the size
+RAREST = 0.95  # weights above this quantile are cut: rare kinds of peaks must not decide the size
 
 
 def match_background(

@@ -68,20 +68,33 @@ def find_threshold(weights: np.ndarray, *, pvalue: float) -> float:
     """
     rounded = np.where(weights > 0, weights * GRAIN + 0.5, weights * GRAIN - 0.5).astype(int)
     lowest = int(rounded.min())
-    shifted = rounded - lowest
-    size = int(shifted.max(axis=0).sum()) + 1
-    chance = np.zeros(size)
-    chance[0] = 1.0
-    for column in shifted.T:
-        after = np.zeros(size)
-        for step in column:
-            after[step:] += chance[: size - step] / 4
-        chance = after
+    chance = _spread_scores(np.ascontiguousarray((rounded - lowest).T))
+    size = len(chance)
     above = np.cumsum(chance[::-1])
     too_many = np.flatnonzero(above > pvalue)
     worst = size - 1 - int(too_many[0]) + 1 if len(too_many) else 0
     threshold = (worst + weights.shape[1] * lowest) / GRAIN
     return min(threshold, float(weights.max(axis=0).sum()) - ROUNDING)
+
+
+@numba.njit(nogil=True, cache=True)
+def _spread_scores(steps: np.ndarray) -> np.ndarray:
+    """Probability of every sum of one step a position, shape of steps (width, 4)."""
+    size = 1
+    for i in range(len(steps)):
+        size += steps[i].max()
+    chance = np.zeros(size)
+    chance[0] = 1.0
+    reached = 1
+    for i in range(len(steps)):
+        after = np.zeros(size)
+        for letter in range(4):
+            step = steps[i, letter]
+            for score in range(reached):
+                after[score + step] += chance[score] / 4
+        reached += steps[i].max()
+        chance = after
+    return chance
 
 
 def make_scorer(motif: Motif, *, pvalue: float) -> Scorer:
@@ -112,9 +125,9 @@ def _word_passes(scores: np.ndarray, first: int, length: int, threshold: float) 
     total = np.zeros(1)
     for row in scores[first : first + length]:
         total = (total[:, None] + row[None, :]).ravel()
+    passes = (total >= threshold - rest - ROUNDING).astype(np.uint8)
     # the last letters of the word lie beyond a motif shorter than it
-    total = np.repeat(total, 4 ** (PREFIX - length))
-    return (total + rest >= threshold - ROUNDING).astype(np.uint8)
+    return np.repeat(passes, 4 ** (PREFIX - length))
 
 
 def encode_sequences(sequences: list[str]) -> tuple[np.ndarray, np.ndarray]:

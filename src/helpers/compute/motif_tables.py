@@ -67,7 +67,7 @@ def enrich_contrasts(
 ) -> pd.DataFrame:
     """Enrichment of every motif in the peaks up and down in every contrast.
 
-    The background is drawn from the peaks that were tested and not called in either direction.
+    The background is drawn from the other peaks that were tested.
 
     Parameters
     ----------
@@ -92,20 +92,15 @@ def enrich_contrasts(
     for contrast in contrasts:
         mine = peaks[(peaks[CONTRAST] == contrast) & (peaks["unit"] == "cell")]
         tested = np.sort(mine["peak"].to_numpy(dtype=np.int64))
-        called = {
-            way: pick_peaks(peaks, contrast, way, fdr=fdr, min_log2fc=min_log2fc)
-            for way in DIRECTIONS
-        }
-        free = np.setdiff1d(tested, np.concatenate(list(called.values())))
-        for way, foreground in called.items():
-            if len(foreground) < min_peaks or len(free) < min_peaks:
+        for way in DIRECTIONS:
+            foreground = pick_peaks(peaks, contrast, way, fdr=fdr, min_log2fc=min_log2fc)
+            if min(len(foreground), len(tested) - len(foreground)) < min_peaks:
                 continue
-            pool = np.union1d(foreground, free)
-            table = places.iloc[pool]
+            table = places.iloc[tested]
             bins = bin_peaks(table["insertions"].to_numpy(), table["gc"].to_numpy())
-            inside = np.searchsorted(pool, foreground)
+            inside = np.searchsorted(tested, foreground)
             background = match_background(bins, inside, n_peaks=n_background, seed=seed)
-            found = enrich_motifs(sparse.csc_matrix(matches[pool]), inside, background)
+            found = enrich_motifs(sparse.csc_matrix(matches[tested]), inside, background)
             named = motifs[["tf", "motif_group"]].reset_index()
             found = pd.concat([named, found], axis=1)
             found.insert(0, "rank", rank_groups(found))
@@ -121,12 +116,12 @@ def rank_groups(table: pd.DataFrame) -> pd.Series:
     Motifs so alike that a sequence matches all of them share a place: which of them binds only
     expression can tell.
     """
-    best = table.groupby("motif_group")["pvalue"].min()
+    grouped = table.groupby(table["motif_group"].astype(str))
     # equal p-values, as where they are too small for a number, are parted by fold
-    fold = -table.groupby("motif_group")["fold"].max()
+    best, fold = grouped["pvalue"].min(), -grouped["fold"].max()
     order = pd.Series(np.lexsort((fold.to_numpy(), best.to_numpy())))
     place = pd.Series(np.arange(1, len(best) + 1), index=best.index[order.to_numpy()])
-    return table["motif_group"].map(place).astype(int)
+    return table["motif_group"].astype(str).map(place).astype(int)
 
 
 def average_deviations(

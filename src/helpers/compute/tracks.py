@@ -38,9 +38,9 @@ def measure_coverage(
     table = nuclei.loc[owner[inside], keys].reset_index(drop=True)
     table["bin"] = ((ends[inside] - start) // bin_bp).to_numpy()
     depth = nuclei.groupby(keys, observed=True, sort=True)["depth"].sum()
-    bins = np.arange(-(-(end - start) // bin_bp))
-    full = pd.MultiIndex.from_product([depth.index, bins])
-    full = pd.MultiIndex.from_tuples([(*key, b) for key, b in full], names=[*keys, "bin"])
+    n_bins = -(-(end - start) // bin_bp)
+    pairs = [(*key, b) for key in depth.index for b in range(n_bins)]
+    full = pd.MultiIndex.from_tuples(pairs, names=[*keys, "bin"])
     counted = table.groupby([*keys, "bin"], observed=True).size().reindex(full, fill_value=0)
     result = counted.rename("coverage").reset_index()
     total = depth.reindex(pd.MultiIndex.from_frame(result[keys])).to_numpy()

@@ -1,6 +1,6 @@
 """The motifs of JASPAR, from the release that pyjaspar carries; no network."""
 
-from typing import Any
+import sqlite3
 
 import numpy as np
 
@@ -8,7 +8,17 @@ from helpers.errors import ParamsError
 from helpers.schema import Motif
 
 NEWEST = "newest"
-TAXA = {"human": "9606", "vertebrates": None}
+TAXA = {"human": "9606", "vertebrates": "%"}
+# pyjaspar asks its database several times a motif, which takes seconds; these two questions are
+# put to the same tables, whose layout JASPAR has kept since 2010.
+ENTRIES = """
+    SELECT MATRIX.ID, BASE_ID, VERSION, NAME FROM MATRIX
+    WHERE COLLECTION = 'CORE'
+      AND ID IN (SELECT ID FROM MATRIX_ANNOTATION WHERE TAG = 'tax_group' AND VAL = 'vertebrates')
+      AND ID IN (SELECT ID FROM MATRIX_SPECIES WHERE TAX_ID LIKE ?)
+    ORDER BY BASE_ID, VERSION
+"""
+COUNTS = "SELECT row, col, val FROM MATRIX_DATA WHERE ID = ? ORDER BY col"
 
 
 def read_jaspar(*, release: str = NEWEST, species: str = "human") -> list[Motif]:
@@ -28,6 +38,10 @@ def read_jaspar(*, release: str = NEWEST, species: str = "human") -> list[Motif]
     ------
     ParamsError
         If pyjaspar has no such release.
+
+    References
+    ----------
+    Rauluseviciute et al. (2024) Nucleic Acids Res. 52:D174. doi:10.1093/nar/gkad1059
     """
     from pyjaspar import jaspardb
 
@@ -36,19 +50,15 @@ def read_jaspar(*, release: str = NEWEST, species: str = "human") -> list[Motif]
     if wanted not in known:
         msg = f"there is no release {release!r} of JASPAR here; there are {', '.join(known)}"
         raise ParamsError(msg)
-    taxon = TAXA[species]
-    found = jaspardb(release=wanted).fetch_motifs(
-        collection="CORE", tax_group=["vertebrates"], species=[taxon] if taxon else None,
-        all_versions=True,
-    )  # fmt: skip
-    newest: dict[str, Any] = {}
-    for entry in found:
-        before = newest.get(entry.base_id)
-        if before is None or int(entry.version) > int(before.version):
-            newest[entry.base_id] = entry
-    return [_convert(newest[name]) for name in sorted(newest)]
+    database = jaspardb(release=wanted).conn
+    newest = {entry[1]: entry for entry in database.execute(ENTRIES, (TAXA[species],))}
+    return [_read_matrix(database, *entry) for entry in newest.values()]
 
 
-def _convert(entry: Any) -> Motif:
-    counts = np.array([entry.counts[letter] for letter in "ACGT"], dtype=np.float64)
-    return Motif(entry.matrix_id, entry.name, counts)
+def _read_matrix(
+    database: sqlite3.Connection, number: int, base: str, version: int, name: str
+) -> Motif:
+    letters: dict[str, list[float]] = {letter: [] for letter in "ACGT"}
+    for letter, _, value in database.execute(COUNTS, (number,)):
+        letters[letter].append(float(value))
+    return Motif(f"{base}.{version}", name, np.array(list(letters.values())))
