@@ -138,6 +138,54 @@ rule cnv:
         RUN
 
 
+rule motif_scan:
+    input:
+        "objects/atac.h5ad",
+        spec="jobs/motif_scan.json",
+    output:
+        "objects/motif_matches.h5ad",
+        "objects/motif_deviations.h5ad",
+    log:
+        "logs/motif_scan.log",
+    threads: 2
+    resources:
+        mem_mb=8000,
+    shell:
+        RUN
+
+
+rule peak_contrasts:
+    input:
+        "objects/atac.h5ad",
+        spec="jobs/peak_contrasts/{key}.json",
+    output:
+        "objects/peaks_{key}.csv",
+        "objects/tracks_{key}.csv",
+        "objects/track_features_{key}.csv",
+    log:
+        "logs/peak_contrasts.{key}.log",
+    threads: 1
+    resources:
+        mem_mb=8000,
+    shell:
+        RUN
+
+
+rule rna_sums:
+    input:
+        "objects/rna.h5ad",
+        spec="jobs/rna_sums.json",
+    output:
+        "objects/rna_sums.h5ad",
+    log:
+        "logs/rna_sums.log",
+    threads: 1
+    resources:
+        mem_mb=4000,
+    shell:
+        RUN
+
+
 rule chapter:
     input:
         lambda w: inputs_of(f"chapter/{w.chapter}"),

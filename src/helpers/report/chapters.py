@@ -28,6 +28,19 @@ def subcluster_objects(key: str) -> tuple[str, ...]:
     )
 
 
+# Insertions of all nuclei in the cohort's peaks.
+ATAC_OBJECT = "objects/atac.h5ad"
+MOTIF_OBJECTS = ("objects/motif_matches.h5ad", "objects/motif_deviations.h5ad")
+RNA_SUMS = "objects/rna_sums.h5ad"
+# Chapter that shows peaks and motifs of a type -> name of the type in files.
+MOTIF_KEYS = {"fig7_hsc_mpp_motifs": "hsc_mpp", "fig8_pro_b_motifs": "pro_b"}
+
+
+def peak_tables(key: str) -> tuple[str, ...]:
+    """What the stage ``peak_contrasts`` writes for a type."""
+    return tuple(f"objects/{name}_{key}.csv" for name in ("peaks", "tracks", "track_features"))
+
+
 @dataclass(frozen=True)
 class Chapter:
     """One page of the book."""
@@ -46,6 +59,8 @@ class Chapter:
     """Results it reads where there are any; it is shown without them, too."""
     truth: tuple[str, ...] = ("cells",)
     """Tables of what was planted that it compares with, in simulated cohorts."""
+    genome: tuple[str, ...] = ()
+    """Files of the genome it needs, as the cohort file names them."""
 
 
 CHAPTERS: tuple[Chapter, ...] = (
@@ -115,6 +130,30 @@ CHAPTERS: tuple[Chapter, ...] = (
         truth=("cells", "copy_number"),
     ),
     Chapter(
+        "fig7_hsc_mpp_motifs",
+        "motifs",
+        "Peaks and motifs of HSC/MPP",
+        "Figure 7A–D",
+        "Which peaks and motifs of transcription factors are open in HSC/MPP, and are the factors expressed?",
+        needs=("fragments",),
+        objects=(*MOTIF_OBJECTS, *peak_tables("hsc_mpp")),
+        optional=(RNA_SUMS,),
+        truth=("motifs",),
+        genome=("fasta", "annotation"),
+    ),
+    Chapter(
+        "fig8_pro_b_motifs",
+        "motifs",
+        "Peaks and motifs of Pro-B",
+        "Figure 8A–G",
+        "Which peaks and motifs are open in Pro-B, which differ between groups, and are the factors expressed?",
+        needs=("fragments",),
+        objects=(*MOTIF_OBJECTS, *peak_tables("pro_b")),
+        optional=(RNA_SUMS,),
+        truth=("motifs",),
+        genome=("fasta", "annotation"),
+    ),
+    Chapter(
         "claims",
         "claims",
         "Claims",
@@ -137,5 +176,11 @@ def skip_reason(chapter: Chapter, cohort: Cohort) -> str:
             return (
                 f"This chapter needs {name}, and no sample of the cohort has them "
                 f"(column {need} of the sample sheet)."
+            )
+    for name in chapter.genome:
+        if getattr(cohort.file.genome, name) is None:
+            return (
+                f"This chapter needs the genome's {name}, and the cohort file does not name it "
+                f"(genome: {name})."
             )
     return ""

@@ -1,14 +1,18 @@
 """The stage jobs of a cohort: which there are, what they read and with which parameters."""
 
+from pathlib import Path
 from typing import TypedDict
 
+from helpers.errors import ParamsError
 from helpers.io.digest import DigestCache, hash_file
 from helpers.params import (
     AnnotationParams,
     CnvParams,
     ExpressionParams,
     MapParams,
+    MotifScanParams,
     Params,
+    PeakContrastParams,
     SampleRnaParams,
     SubclusterParams,
     marker_file,
@@ -16,10 +20,15 @@ from helpers.params import (
 )
 from helpers.project import REFERENCE
 from helpers.report.chapters import (
+    ATAC_OBJECT,
     CNV_OBJECTS,
     EXPRESSION_TABLES,
+    MOTIF_KEYS,
+    MOTIF_OBJECTS,
     RNA_OBJECT,
+    RNA_SUMS,
     SUBCLUSTER_KEYS,
+    peak_tables,
     subcluster_objects,
 )
 from helpers.report.jobs import STAGES, Job
@@ -130,4 +139,80 @@ def subcluster_job(chapter: str, params: dict[str, Params]) -> Job:
         data={"published": [str(published), hash_file(published)]},
         threads=2,
         **code_of(STAGES["subclusters"]),
+    )
+
+
+def motif_jobs(
+    chapters: list[str], cohort: Cohort, params: dict[str, Params], digests: DigestCache
+) -> list[Job]:
+    """Motifs of all peaks, the peaks of each chapter's type, and the RNA of the factors.
+
+    Raises
+    ------
+    ParamsError
+        If chapters want motifs to be found in different ways: it is done once for all.
+    """
+    root, genome = cohort.path.parent, cohort.file.genome
+    fasta, annotation = root / str(genome.fasta), root / str(genome.annotation)
+    scan = Job(
+        name="motif_scan",
+        inputs=(ATAC_OBJECT,),
+        outputs=MOTIF_OBJECTS,
+        params=_common_scan(params),
+        data={"fasta": [str(fasta), digests.hash(fasta)]},
+        threads=2,
+        **code_of(STAGES["motif_scan"]),
+    )
+    jobs = [scan, *(_contrast_job(c, cohort, params, annotation, digests) for c in chapters)]
+    if any(sample.rna for sample in cohort.samples):
+        jobs.append(
+            Job(
+                name="rna_sums",
+                inputs=(RNA_OBJECT,),
+                outputs=(RNA_SUMS,),
+                **code_of(STAGES["rna_sums"]),
+            )
+        )
+    return jobs
+
+
+def _common_scan(params: dict[str, Params]) -> dict[str, object]:
+    first, *others = MOTIF_KEYS
+    values = subset(params[first], MotifScanParams)
+    for other in others:
+        for name, value in subset(params[other], MotifScanParams).items():
+            if value != values[name]:
+                msg = (
+                    f"{other}.{name} is {value!r}, {first}.{name} is {values[name]!r}: motifs are "
+                    f"found once for all chapters. Give both the same under overrides."
+                )
+                raise ParamsError(msg)
+    return values
+
+
+def _contrast_job(
+    chapter: str,
+    cohort: Cohort,
+    params: dict[str, Params],
+    annotation: Path,
+    digests: DigestCache,
+) -> Job:
+    key = MOTIF_KEYS[chapter]
+    used = [sample for sample in cohort.samples if sample.fragments is not None]
+    data = {
+        f"fragments_{sample.key}": [str(sample.fragments), digests.hash(sample.fragments)]
+        for sample in used
+        if sample.fragments is not None
+    }
+    return Job(
+        name=f"peak_contrasts/{key}",
+        inputs=(ATAC_OBJECT,),
+        outputs=peak_tables(key),
+        params=subset(params[chapter], PeakContrastParams),
+        design={
+            "contrasts": [c.model_dump() for c in cohort.file.planned_contrasts()],
+            "samples": {sample.sample: sample.key for sample in used},
+        },
+        data=data | {"annotation": [str(annotation), digests.hash(annotation)]},
+        **code_of(STAGES["peak_contrasts"]),
     )

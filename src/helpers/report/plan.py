@@ -8,13 +8,21 @@ from helpers.io.digest import DigestCache, hash_file
 from helpers.io.tables import dump_json, read_json, write_json_if_changed
 from helpers.params import Params, gene_set_files, load_params
 from helpers.project import BOOK, NOTEBOOKS, PARAMS
-from helpers.report.chapters import CHAPTERS, CNV_OBJECTS, SUBCLUSTER_KEYS, Chapter, skip_reason
+from helpers.report.chapters import (
+    CHAPTERS,
+    CNV_OBJECTS,
+    MOTIF_KEYS,
+    SUBCLUSTER_KEYS,
+    Chapter,
+    skip_reason,
+)
 from helpers.report.jobs import Job
 from helpers.report.modules import notebook_digest, notebook_imports
 from helpers.report.pipeline import (
     cnv_job,
     code_of,
     expression_job,
+    motif_jobs,
     rna_jobs,
     sample_row,
     subcluster_job,
@@ -57,13 +65,17 @@ def make_plan(cohort: Cohort, folder: Path) -> Plan:
     running = [c for c in wanted if c.id not in skipped]
     params = {c.id: load_params(c.id, cohort.file.overrides.get(c.id)) for c in CHAPTERS}
     jobs: list[Job] = []
-    if any(chapter.needs == ("rna",) for chapter in running):
+    with_motifs = [chapter.id for chapter in running if chapter.id in MOTIF_KEYS]
+    has_rna = any(sample.rna for sample in cohort.samples)
+    if any(chapter.needs == ("rna",) for chapter in running) or (with_motifs and has_rna):
         jobs += rna_jobs(cohort, params, digests)
     if any(chapter.id == "fig3_enrichment" for chapter in running):
         jobs.append(expression_job(cohort, params))
     jobs += [subcluster_job(c.id, params) for c in running if c.id in SUBCLUSTER_KEYS]
     if any(set(CNV_OBJECTS) & set(chapter.objects) for chapter in running):
         jobs.append(cnv_job(cohort, params))
+    if with_motifs:
+        jobs += motif_jobs(with_motifs, cohort, params, digests)
     chapters = [
         _chapter_job(chapter, cohort, params[chapter.id], jobs, digests)
         for chapter in running
@@ -109,6 +121,8 @@ def _chapter_job(
 ) -> Job:
     notebook = NOTEBOOKS / f"{chapter.notebook}.ipynb"
     barcodes = tuple(job.outputs[1] for job in stages if job.kind == "rna_sample")
+    made = {output for job in stages for output in job.outputs}
+    optional = tuple(name for name in chapter.optional if name in made)
     data = {"claims": [str(CLAIMS), hash_file(CLAIMS)]}
     for name in chapter.truth if cohort.file.simulated else ():
         truth = cohort.path.parent / "truth" / f"{name}.csv"
@@ -121,10 +135,10 @@ def _chapter_job(
         inputs=(
             *(barcodes if chapter.needs else ()),
             *chapter.objects,
-            *chapter.optional,
+            *optional,
             *extra,
         ),
-        optional=chapter.optional,
+        optional=optional,
         outputs=(f"chapters/{chapter.id}.json",),
         params=params.model_dump(),
         design=_design(cohort),
