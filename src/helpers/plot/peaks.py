@@ -54,18 +54,19 @@ def _draw_volcano(
             rasterized=True,
             label=f"{name} ({len(part):,})",
         )
-        _name_peaks(ax, part.nlargest(n_labels, "tallness"))
     ax.axhline(-np.log10(fdr), color=DARK, linewidth=0.5, linestyle=":")
     ax.axvline(0, color=DARK, linewidth=0.5)
     ax.margins(0.14, 0.06)
     ax.set_xlabel("log2 fold change of accessibility")
     ax.set_ylabel("–log10 adjusted p")
     ax.legend(ncols=2, loc="lower left", bbox_to_anchor=(0.0, 1.0), borderaxespad=0.1)
+    for side in (1, -1):
+        _name_peaks(ax, peaks[called & (side * peaks["log2fc"] > 0)].nlargest(n_labels, "tallness"))
 
 
 def _name_peaks(ax: Axes, peaks: pd.DataFrame) -> None:
     """Write the nearest gene beside a peak where it does not touch a name written before."""
-    high = max(np.ptp(ax.dataLim.intervaly), 1e-9) * LABEL_HEIGHT
+    high = max(np.ptp(ax.get_ylim()), 1e-9) * LABEL_HEIGHT
     taken: list[float] = []
     for row in peaks.itertuples():
         if not row.gene or any(abs(row.tallness - y) < high for y in taken):

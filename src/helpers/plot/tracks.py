@@ -4,12 +4,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from helpers.plot.style import (
     DARK,
     OKABE_ITO,
     PAGE_WIDTH_MM,
-    THOUSANDS,
+    TEXT_PT,
     group_colours,
     new_grid,
     plain,
@@ -50,11 +51,8 @@ def plot_tracks(
         ax.set_ylim(0, top * 1.05)
         ax.set_xlim(start, end + step)
         ax.set_xticks([])
-        ax.set_ylabel(plain(kind, longest=18), rotation=0, ha="right", va="center")
-    axes[n // 2].annotate(
-        "insertions per 100 bp and million", (1.012, 0.5), xycoords="axes fraction",
-        rotation=90, va="center", fontsize=6,
-    )  # fmt: skip
+        ax.set_ylabel(plain(kind, longest=24), rotation=0, ha="right", va="center")
+    figure.supylabel("insertions per 100 bp and million", fontsize=TEXT_PT)
     axes[0].legend(ncols=len(groups), loc="lower right", bbox_to_anchor=(1.0, 1.0))
     _draw_features(axes[n], features, start, end + step)
     return figure
@@ -82,7 +80,7 @@ def _draw_features(ax: Axes, features: pd.DataFrame, start: float, end: float) -
     ax.set_yticks([LANES, (LANES - 1) / 2], ["peaks", "genes"])
     ax.spines["left"].set_visible(False)
     ax.tick_params(axis="y", length=0)
-    ax.xaxis.set_major_formatter(THOUSANDS)
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda place, _: f"{place:,.0f}"))
     chrom = str(features["chrom"].iloc[0]) if len(features) else "place"
     ax.set_xlabel(f"{plain(chrom)} (bp)")
 
