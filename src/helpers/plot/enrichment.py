@@ -87,7 +87,7 @@ def plot_matrix(
     image = _draw_matrix(ax, values)
     if called is not None:
         rows, places = np.nonzero(called.to_numpy(dtype=bool))
-        ax.scatter(places, rows, s=5, color=DARK)
+        ax.scatter(places, rows, s=7, color="white", edgecolors=DARK, linewidths=0.4)
     ax.set_xticks(range(values.shape[1]), [plain(str(name)) for name in values.columns])
     ax.set_xlabel(columns)
     bar = figure.colorbar(image, ax=ax, shrink=min(1.0, 30 / height + 0.3), aspect=14)

@@ -30,7 +30,7 @@ def plot_dots(
     row_name, column_name
         What the rows and columns are.
     """
-    ax = own_axes(ax, max(120, 28 + 4.1 * len(genes)), max(62, 32 + 4.6 * len(cell_types)))
+    ax = own_axes(ax, max(120, 28 + 4.1 * len(genes)), max(70, 32 + 4.6 * len(cell_types)))
     x = summary[GENE].map({gene: i for i, gene in enumerate(genes)})
     y = summary[CELL_TYPE].map({kind: i for i, kind in enumerate(cell_types)})
     dots = ax.scatter(

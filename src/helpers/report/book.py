@@ -222,8 +222,8 @@ def _verdict_summary(folder: Path) -> str:
     if not path.exists():
         return ""
     counts = count_verdicts(read_table(path))
-    listed = ", ".join(f"{n} {verdict}" for verdict, n in counts.items() if n)
-    return f" Of {counts.sum()} [claims](chapters/claims.md) of the sources: {listed}."
+    listed = ", ".join(f"{verdict} {n}" for verdict, n in counts.items() if n)
+    return f" Verdicts on {counts.sum()} [claims](chapters/claims.md) of the sources: {listed}."
 
 
 def _card(chapter: Chapter, job: Job, folder: Path, source: Path) -> str:

@@ -308,14 +308,17 @@ def _figure_html(chapter: str, panel: str, caption: str, alt: str) -> str:
 
 def _table_html(chapter: str, name: str, table: pd.DataFrame, caption: str) -> str:
     path = f"../tables/{chapter}/{name}.csv"
-    more = ""
+    shown, more = table, ""
     if len(table) > SHOWN_ROWS:
-        more = f" The first {SHOWN_ROWS:,} of {len(table):,} rows are shown; the file has all."
+        ranked = "pvalue" in table
+        shown = (table.sort_values("pvalue", kind="stable") if ranked else table).head(SHOWN_ROWS)
+        which = "with the smallest p-values" if ranked else "at the top"
+        more = f" Of {len(table):,} rows the {SHOWN_ROWS:,} {which} are shown; the file has all."
     return (
         f'<div class="result"><p class="caption"><strong>{html.escape(name)}.csv.</strong> '
         f"{html.escape(caption)}{more} "
         f'<span class="downloads"><a href="{path}" download>CSV, {len(table):,} rows</a></span></p>'
-        f"{_rows_html(table.head(SHOWN_ROWS), 'sortable')}</div>"
+        f"{_rows_html(shown, 'sortable')}</div>"
     )
 
 
