@@ -148,8 +148,8 @@ def make_sums(*, paired: bool, seed: int = 0) -> tuple[np.ndarray, pd.DataFrame]
             rate = base * donor
             rate[:20] *= 2.0 if test else 1.0
             rows.append(rng.poisson(rate))
-            table.append((f"s{sample}", test, "NCR" if test else "CR"))
-    return np.array(rows), pd.DataFrame(table, columns=["sample", "test", "group"])
+            table.append((f"s{sample}", f"d{sample}", test, "NCR" if test else "CR"))
+    return np.array(rows), pd.DataFrame(table, columns=["sample", "donor", "test", "group"])
 
 
 def test_compare_units__finds_planted_peaks_within_samples():
@@ -173,9 +173,17 @@ def test_compare_units__finds_planted_peaks_between_groups():
     np.testing.assert_allclose(back["log2fc"], -found["log2fc"])
 
 
+def test_oppose_groups__compares_within_donors_sampled_in_both():
+    units = pd.DataFrame({"group": ["NCR", "CR", "CK"] * 3, "donor": list("aazbbzccz")})
+    comparison = oppose_groups(units, Contrast(test="NCR", reference="CR"))
+    assert comparison.rows.tolist() == [0, 1, 3, 4, 6, 7]
+    assert comparison.design.columns.tolist() == ["CR", "NCR", "donor 0", "donor 1"]
+    assert comparison.possible
+
+
 @pytest.mark.parametrize("group", [["NCR", "CR"], ["NCR", "NCR"]])
 def test_compare_units__has_no_row_where_samples_do_not_allow_a_test(group: list[str]):
-    units = pd.DataFrame({"sample": ["a", "b"], "group": group})
+    units = pd.DataFrame({"sample": ["a", "b"], "donor": ["a", "b"], "group": group})
     comparison = oppose_groups(units, Contrast(test="NCR", reference="CR"))
     assert not comparison.possible
     assert compare_units(np.full((2, 30), 50), comparison, confidence=0.95).empty

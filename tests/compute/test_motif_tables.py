@@ -147,9 +147,9 @@ def make_levels(seed: int = 0) -> tuple[np.ndarray, pd.DataFrame]:
     """Deviations of nuclei of 6 samples; motif 0 is open in Pro-B, motif 1 lost there in NCR."""
     rng = np.random.default_rng(seed)
     cells = pd.DataFrame(
-        [(f"{group}{i}", group, kind) for group in ("CR", "NCR") for i in range(3)
+        [(f"{group}{i}", f"{group}{i}", group, kind) for group in ("CR", "NCR") for i in range(3)
          for kind in ["Pro-B"] * 15 + ["T"] * 15 + ["unassigned"]],
-        columns=["sample", "group", "cell_type"],
+        columns=["sample", "donor", "group", "cell_type"],
     )  # fmt: skip
     deviation = rng.normal(0, 0.2, (len(cells), 40))
     pro_b, ncr = cells["cell_type"] == "Pro-B", cells["group"] == "NCR"
@@ -237,8 +237,8 @@ def make_sums(seed: int = 0) -> tuple[np.ndarray, pd.DataFrame]:
                 rate[0] = 2000.0 if kind == "Pro-B" else 100.0
                 rate[1] = 100.0 if (kind, group) == ("Pro-B", "NCR") else 900.0
                 rows.append(rng.poisson(rate))
-                table.append((f"{group}{i}", group, kind, 30))
-    units = pd.DataFrame(table, columns=["sample", "group", "cell_type", "n_cells"])
+                table.append((f"{group}{i}", f"{group}{i}", group, kind, 30))
+    units = pd.DataFrame(table, columns=["sample", "donor", "group", "cell_type", "n_cells"])
     return np.array(rows, dtype=float), units
 
 

@@ -9,9 +9,9 @@ import pandas as pd
 from scipy import sparse, stats
 
 from helpers.compute.expression import weigh_counts
-from helpers.compute.stats import adjust_pvalues, compare_moderated
+from helpers.compute.stats import adjust_pvalues, compare_moderated, design_contrast
 from helpers.errors import DataError
-from helpers.schema import GENE, GROUP, SAMPLE, Contrast
+from helpers.schema import DONOR, GENE, GROUP, SAMPLE, Contrast
 
 SCALE = 1e4  # of the term frequency, as Signac's
 PSEUDOCOUNT = 1e-4  # added to mean TF-IDF before its ratio is taken, as Signac does
@@ -298,10 +298,17 @@ def pair_sides(units: pd.DataFrame) -> Comparison:
 
 
 def oppose_groups(units: pd.DataFrame, contrast: Contrast) -> Comparison:
-    """Two groups of samples compared; other groups help to estimate the variance."""
-    design = pd.get_dummies(units[GROUP].astype(str), dtype=float)
+    """Two groups of samples compared, within donors where all were sampled in both.
+
+    Parameters
+    ----------
+    units
+        ``group`` and ``donor`` of every unit.
+    """
+    place = units.reset_index(drop=True).astype({GROUP: str, DONOR: str})
+    design, _ = design_contrast(place[GROUP], contrast, donors=place[DONOR])
     weights = pd.Series({contrast.test: 1.0, contrast.reference: -1.0})
-    return Comparison(np.arange(len(units)), design, weights)
+    return Comparison(design.index.to_numpy(), design, weights)
 
 
 def compare_units(sums: np.ndarray, comparison: Comparison, *, confidence: float) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from helpers.compute.differential_peaks import (
 )
 from helpers.compute.motif_enrichment import enrich_motifs, match_background
 from helpers.compute.stats import adjust_pvalues, compare_moderated
-from helpers.schema import CELL_TYPE, CONTRAST, GENE, GROUP, SAMPLE, UNCALLED, Contrast
+from helpers.schema import CELL_TYPE, CONTRAST, DONOR, GENE, GROUP, SAMPLE, UNCALLED, Contrast
 
 DIRECTIONS = ("up", "down")
 LEAST_FOLD = 0.05  # a mean deviation below it is as good as none, and has a finite logarithm
@@ -199,7 +199,7 @@ def compare_deviations(
     deviation
         Shape (n_nuclei, n_motifs).
     cells
-        ``sample``, ``group``, ``cell_type`` of every nucleus.
+        ``sample``, ``group``, ``donor``, ``cell_type`` of every nucleus.
 
     Returns
     -------
@@ -213,7 +213,7 @@ def compare_deviations(
     n = len(paired.rows) // 2
     found = compare_levels(levels, paired, confidence=confidence)
     parts = [found.assign(**{CONTRAST: f"{cell_type} vs others", "n_test": n, "n_reference": n})]
-    inside = place[place[CELL_TYPE] == cell_type][[SAMPLE, GROUP]].astype(str)
+    inside = place[place[CELL_TYPE] == cell_type][[SAMPLE, GROUP, DONOR]].astype(str)
     levels, units = average_deviations(
         deviation[inside.index], motifs, inside, min_nuclei=min_nuclei
     )
@@ -437,7 +437,7 @@ def compare_expression(
     sums
         Counts of every sample and type, shape (n_units, n_genes).
     units
-        ``sample``, ``group``, ``cell_type``, ``n_cells`` of every unit.
+        ``sample``, ``group``, ``donor``, ``cell_type``, ``n_cells`` of every unit.
     min_cells
         Cells a sample needs on a side.
 
@@ -450,7 +450,7 @@ def compare_expression(
     sides = mark_sides(place, cell_type)
     paired_sums, paired = _add_up(sums[sides.index], place.loc[sides.index], sides, min_cells)
     mine = place[(place[CELL_TYPE] == cell_type) & (place["n_cells"] >= min_cells)]
-    within = mine[[SAMPLE, GROUP]].astype(str).reset_index(drop=True)
+    within = mine[[SAMPLE, GROUP, DONOR]].astype(str).reset_index(drop=True)
     total = sums[mine.index].sum(axis=0)
     level = np.log2(total / max(total.sum(), 1) * PER + 1)
     comparisons = [(f"{cell_type} vs others", paired_sums, pair_sides(paired))]

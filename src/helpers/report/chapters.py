@@ -146,7 +146,7 @@ CHAPTERS: tuple[Chapter, ...] = (
         "motifs",
         "Peaks and motifs of Pro-B",
         "Figure 8A–G",
-        "Which peaks and motifs are open in Pro-B, which differ between groups, and are the factors expressed?",
+        "Which peaks and motifs are open in Pro-B or differ between groups, and are the factors expressed?",
         needs=("fragments",),
         objects=(*MOTIF_OBJECTS, *peak_tables("pro_b")),
         optional=(RNA_SUMS,),

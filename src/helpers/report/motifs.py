@@ -15,7 +15,7 @@ from helpers.io.objects import read_object
 from helpers.io.tables import read_table
 from helpers.report.chapters import MOTIF_KEYS, RNA_SUMS
 from helpers.report.page import Page
-from helpers.schema import CELL_TYPE, CONTRAST, GENE, GROUP, SAMPLE, UNCALLED
+from helpers.schema import CELL_TYPE, CONTRAST, GENE, GROUP, UNCALLED
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Chromatin:
 
     @property
     def cells(self) -> pd.DataFrame:
-        return self.deviations.obs.astype({SAMPLE: str, GROUP: str, CELL_TYPE: str})
+        return self.deviations.obs.astype(str)
 
     @property
     def motifs(self) -> pd.DataFrame:

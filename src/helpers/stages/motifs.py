@@ -35,6 +35,7 @@ from helpers.schema import (
     CELL_TYPE,
     CONTRAST,
     GENE,
+    DONOR,
     GROUP,
     SAMPLE,
     UNCALLED,
@@ -44,7 +45,7 @@ from helpers.schema import (
 from helpers.stages.task import Task
 
 PLACE = ["chrom", "start", "end"]
-CELLS = [SAMPLE, BARCODE, GROUP, CELL_TYPE]
+CELLS = [SAMPLE, BARCODE, DONOR, GROUP, CELL_TYPE]
 
 
 def run_motif_scan(task: Task) -> None:
@@ -105,8 +106,7 @@ def stage_motif_scan(
         n_draws=params.background_draws,
         seed=params.seed,
     )
-    cells = adata.obs[[name for name in (*CELLS, "n_fragments") if name in adata.obs]]
-    deviations = ad.AnnData(result.z, obs=cells, var=table.var)
+    deviations = ad.AnnData(result.z, obs=adata.obs[CELLS], var=table.var)
     deviations.layers["deviation"] = result.deviation
     write_object(deviations, deviating)
 
@@ -171,7 +171,7 @@ def stage_peak_contrasts(
         If too few nuclei are of the type.
     """
     adata = read_object(nuclei)
-    cells = adata.obs.astype({SAMPLE: str, GROUP: str, CELL_TYPE: str})
+    cells = adata.obs.astype(dict.fromkeys(CELLS, str))
     _require_type(cells, params)
     counts = sparse.csr_matrix(adata.X)
     depth = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
@@ -223,7 +223,7 @@ def _compare_groups(data: _Peaks, contrast: Contrast, params: PeakContrastParams
     if min(sides.test.sum(), sides.reference.sum()) < params.min_nuclei:
         return pd.DataFrame()
     rows = np.flatnonzero(mine)
-    units = data.cells[[SAMPLE, GROUP]].iloc[rows].reset_index(drop=True)
+    units = data.cells[[SAMPLE, GROUP, DONOR]].iloc[rows].reset_index(drop=True)
     sums, units = sum_units(data.counts[rows], units, min_nuclei=params.min_nuclei)
     comparison = oppose_groups(units, contrast)
     by_sample = compare_units(sums, comparison, confidence=params.confidence)
@@ -281,7 +281,7 @@ def stage_rna_sums(annotated: Path, result: Path) -> None:
         that show the gene in the layer ``n_expressing``.
     """
     adata = read_object(annotated)
-    cells = adata.obs[[SAMPLE, GROUP, CELL_TYPE]].astype(str).reset_index(drop=True)
+    cells = adata.obs[[SAMPLE, GROUP, DONOR, CELL_TYPE]].astype(str).reset_index(drop=True)
     counts = sparse.csr_matrix(adata.X)
     sums, units = sum_units(counts, cells, min_nuclei=1)
     shown, _ = sum_units(counts.sign(), cells, min_nuclei=1)
