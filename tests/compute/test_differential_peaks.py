@@ -9,6 +9,7 @@ import statsmodels.api as sm
 from oracle import read_labelled_matrix, read_tsv
 from scipy import sparse, stats
 
+from helpers.compute import differential_peaks
 from helpers.compute.differential_peaks import (
     Sides,
     compare_nuclei,
@@ -37,7 +38,7 @@ def make_peaks(
 
 
 def test_weigh_insertions__by_hand():
-    weighed = weigh_insertions(sparse.csr_matrix([[1, 3], [0, 4]]))
+    weighed = weigh_insertions(sparse.csc_matrix([[1, 3], [0, 4]]), np.array([4, 4]))
     # nucleus 0: 1 of 4 in a peak with 1 of 2 nuclei's insertions: 1/4 * 2/1 * 10,000
     expected = np.log1p([[0.25 * 2 * 1e4, 0.75 * 2 / 7 * 1e4], [0, 2 / 7 * 1e4]])
     np.testing.assert_allclose(weighed.toarray(), expected)
@@ -49,7 +50,7 @@ def test_compare_nuclei__agrees_with_signac(oracles: Path):
     answer = read_tsv(oracles / "signac/output/hemato_da_LR_HSC_vs_rest.tsv.gz", index_col="peak")
     mine = (meta["BioClassification"] == "01_HSC").to_numpy()
     depth = np.asarray(counts.sum(axis=1), dtype=float).ravel()
-    found = compare_nuclei(weigh_insertions(counts), depth, Sides(mine, ~mine), min_share=0.05)
+    found = compare_nuclei(sparse.csc_matrix(counts), depth, Sides(mine, ~mine), min_share=0.05)
     found.index = peaks[found.index]
     same = found.loc[answer.index]
     np.testing.assert_allclose(
@@ -65,7 +66,7 @@ def test_compare_nuclei__agrees_with_signac(oracles: Path):
 def test_measure_likelihood__equals_statsmodels():
     counts, mine = make_peaks(n_nuclei=200, n_peaks=12, n_open=3)
     depth = np.asarray(counts.sum(axis=1), dtype=float).ravel()
-    weighed = weigh_insertions(counts)
+    weighed = weigh_insertions(sparse.csc_matrix(counts), depth)
     pvalue = measure_likelihood(weighed, depth, mine)
     for j in range(12):
         base = sm.add_constant(depth / depth.mean())
@@ -96,17 +97,27 @@ def test_compare_nuclei__finds_planted_peaks_and_no_others():
     # so few of so many that they do not change the depth of their nuclei
     counts, mine = make_peaks(n_peaks=3000)
     depth = np.asarray(counts.sum(axis=1), dtype=float).ravel()
-    found = compare_nuclei(weigh_insertions(counts), depth, Sides(mine, ~mine), min_share=0.05)
+    found = compare_nuclei(sparse.csc_matrix(counts), depth, Sides(mine, ~mine), min_share=0.05)
     called = found[found["padj"] < 0.05]
     assert (called.index < 30).mean() >= 0.9
     assert (called.index < 30).sum() >= 28
     assert called.loc[called.index < 30, "log2fc"].min() > 0
 
 
+def test_compare_nuclei__is_the_same_in_any_blocks(monkeypatch: pytest.MonkeyPatch):
+    counts, mine = make_peaks(n_nuclei=100, n_peaks=50, n_open=5)
+    depth = np.asarray(counts.sum(axis=1), dtype=float).ravel()
+    sides = Sides(mine, ~mine)
+    whole = compare_nuclei(sparse.csc_matrix(counts), depth, sides, min_share=0.05)
+    monkeypatch.setattr(differential_peaks, "BLOCK", 7)
+    parts = compare_nuclei(sparse.csc_matrix(counts), depth, sides, min_share=0.05)
+    pd.testing.assert_frame_equal(parts, whole)
+
+
 def test_compare_nuclei__has_flat_pvalues_where_nothing_differs():
     counts, mine = make_peaks(n_open=0, n_peaks=800, seed=3)
     depth = np.asarray(counts.sum(axis=1), dtype=float).ravel()
-    found = compare_nuclei(weigh_insertions(counts), depth, Sides(mine, ~mine), min_share=0.05)
+    found = compare_nuclei(sparse.csc_matrix(counts), depth, Sides(mine, ~mine), min_share=0.05)
     assert stats.kstest(found["pvalue"], "uniform").pvalue > 0.001
 
 
@@ -114,7 +125,7 @@ def test_compare_nuclei__refuses_an_empty_side():
     counts, mine = make_peaks(n_nuclei=20, n_peaks=5, n_open=1)
     nobody = np.zeros(20, bool)
     with pytest.raises(DataError, match="no nucleus is on the reference side"):
-        compare_nuclei(weigh_insertions(counts), np.ones(20), Sides(mine, nobody), min_share=0.1)
+        compare_nuclei(sparse.csc_matrix(counts), np.ones(20), Sides(mine, nobody), min_share=0.1)
 
 
 def test_sum_units__by_hand():

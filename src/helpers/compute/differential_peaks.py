@@ -20,29 +20,29 @@ SAMPLE_TEST = "voom: moderated t-test of log counts per million, samples being t
 MAX_STEPS = 25  # of Newton's method, as many as R's glm takes
 SETTLED = 1e-12  # relative change of the deviance at which it stops
 FLAT = 1e-14  # share of a curvature below which what is left of it is rounding
-BLOCK = 500  # peaks a thread takes at a time
+BLOCK = 2000  # peaks worked on at a time
 MIN_SUM = 10  # insertions a peak needs in all samples together to be tested by sample
 
 
-def weigh_insertions(counts: sparse.csr_matrix) -> sparse.csc_matrix:
+def weigh_insertions(counts: sparse.csc_matrix, depth: np.ndarray) -> sparse.csc_matrix:
     """TF-IDF of insertions: log1p of the share of the nucleus over that of all, times 10,000.
 
     Parameters
     ----------
     counts
-        Insertions, shape (n_nuclei, n_peaks).
+        Insertions of all nuclei in some peaks, shape (n_nuclei, n_peaks).
+    depth
+        Insertions of every nucleus in all peaks.
 
     References
     ----------
     Stuart et al. (2021) Nat. Methods 18:1333. doi:10.1038/s41592-021-01282-5
     """
-    matrix = counts.tocsc().astype(np.float64)
-    depth = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
-    total = np.asarray(counts.sum(axis=0), dtype=np.float64).ravel()
-    inverse = counts.shape[0] / np.maximum(total, 1)
-    inverse_of_each = np.repeat(inverse, np.diff(matrix.indptr))
-    matrix.data = np.log1p(matrix.data / depth[matrix.indices] * inverse_of_each * SCALE)
-    return matrix
+    matrix = sparse.csc_matrix(counts, dtype=np.float64)
+    total = np.asarray(matrix.sum(axis=0)).ravel()
+    inverse = np.repeat(matrix.shape[0] / np.maximum(total, 1), np.diff(matrix.indptr))
+    values = np.log1p(matrix.data / depth[matrix.indices] * inverse * SCALE)
+    return sparse.csc_matrix((values, matrix.indices, matrix.indptr), matrix.shape)
 
 
 @dataclass(frozen=True)
@@ -60,17 +60,18 @@ class Sides:
 
 
 def compare_nuclei(
-    weighed: sparse.csc_matrix, depth: np.ndarray, sides: Sides, *, min_share: float
+    counts: sparse.csc_matrix, depth: np.ndarray, sides: Sides, *, min_share: float
 ) -> pd.DataFrame:
-    """Likelihood-ratio test of every peak: which tells the sides apart beyond depth.
+    """Likelihood-ratio test of whether a peak tells the sides apart beyond depth, for every peak.
 
     The side is regressed on the peak's TF-IDF and the nucleus's insertions (logistic), and
-    compared with the regression on insertions alone, as Signac does.
+    compared with the regression on insertions alone, as Signac does. Peaks are worked on a block
+    at a time, so that no second matrix of the size of the counts is made.
 
     Parameters
     ----------
-    weighed
-        From :func:`weigh_insertions`, of all nuclei, shape (n_nuclei, n_peaks).
+    counts
+        Insertions of all nuclei, also of those on neither side, shape (n_nuclei, n_peaks).
     depth
         Insertions of every nucleus.
     min_share
@@ -95,12 +96,17 @@ def compare_nuclei(
         if not chosen.any():
             msg = f"no nucleus is on the {name} side of the comparison"
             raise DataError(msg)
-    table = _summarise(weighed, sides)
-    table = table[table[["pct_test", "pct_reference"]].max(axis=1) >= min_share]
     rows = sides.rows
-    mine = weighed[:, table.index.to_numpy()][rows].tocsc()
-    pvalue = measure_likelihood(mine, depth[rows], sides.test[rows])
-    return table.assign(pvalue=pvalue, padj=adjust_pvalues(pvalue))
+    parts = []
+    for first in range(0, counts.shape[1], BLOCK):
+        weighed = weigh_insertions(counts[:, first : first + BLOCK], depth)
+        table = _summarise(weighed, sides)
+        table = table[table[["pct_test", "pct_reference"]].max(axis=1) >= min_share]
+        mine = weighed[:, table.index.to_numpy()][rows]
+        pvalue = measure_likelihood(mine, depth[rows], sides.test[rows])
+        parts.append(table.assign(pvalue=pvalue).set_index(table.index + first))
+    found = pd.concat(parts)
+    return found.assign(padj=adjust_pvalues(found["pvalue"]))
 
 
 def _summarise(weighed: sparse.csc_matrix, sides: Sides) -> pd.DataFrame:
@@ -129,7 +135,8 @@ def measure_likelihood(
         part = weighed[:, columns]
         return _fit_all(part.indptr, part.indices, part.data, scaled, side, start[0])[0]
 
-    blocks = [slice(i, i + BLOCK) for i in range(0, weighed.shape[1], BLOCK)]
+    step = max(1, -(-weighed.shape[1] // numba.get_num_threads()))
+    blocks = [slice(i, i + step) for i in range(0, weighed.shape[1], step)]
     with ThreadPoolExecutor(numba.get_num_threads()) as pool:
         full = np.concatenate([np.empty(0), *pool.map(fit, blocks)])
     return stats.chi2.sf(np.maximum(null[0] - full, 0), 1)

@@ -19,7 +19,6 @@ from helpers.compute.differential_peaks import (
     oppose_groups,
     pair_sides,
     sum_units,
-    weigh_insertions,
 )
 from helpers.compute.motif_groups import group_motifs
 from helpers.compute.motif_scan import match_motifs, measure_gc
@@ -34,8 +33,8 @@ from helpers.schema import (
     BARCODE,
     CELL_TYPE,
     CONTRAST,
-    GENE,
     DONOR,
+    GENE,
     GROUP,
     SAMPLE,
     UNCALLED,
@@ -100,7 +99,7 @@ def stage_motif_scan(
     table.varm["counts"] = _pad(motifs)
     write_object(table, matched)
     result = measure_deviations(
-        counts[:, open_peaks],
+        counts if len(open_peaks) == counts.shape[1] else counts[:, open_peaks],
         matches[open_peaks],
         bin_peaks(insertions[open_peaks], gc[open_peaks]),
         n_draws=params.background_draws,
@@ -132,8 +131,7 @@ def _pad(motifs: list[Motif]) -> np.ndarray:
 class _Peaks:
     """Insertions with what the comparisons need of them."""
 
-    counts: sparse.csr_matrix
-    weighed: sparse.csc_matrix
+    counts: sparse.csc_matrix
     depth: np.ndarray
     cells: pd.DataFrame
     places: pd.DataFrame
@@ -173,13 +171,14 @@ def stage_peak_contrasts(
     adata = read_object(nuclei)
     cells = adata.obs.astype(dict.fromkeys(CELLS, str))
     _require_type(cells, params)
-    counts = sparse.csr_matrix(adata.X)
+    counts = sparse.csc_matrix(adata.X)
+    del adata.X
     depth = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
     parts = read_gene_parts(annotation)
     genes = parts[parts["feature"] == "gene"]
     places = adata.var[PLACE].reset_index(drop=True)
     places = places.join(name_nearest(places, genes))
-    data = _Peaks(counts, weigh_insertions(counts), depth, cells, places)
+    data = _Peaks(counts, depth, cells, places)
     tables = [_compare_types(data, params)]
     tables += [_compare_groups(data, contrast, params) for contrast in contrasts]
     write_table(pd.concat(tables, ignore_index=True), compared)
@@ -234,7 +233,7 @@ def _join(
     data: _Peaks, sides: Sides, by_sample: pd.DataFrame, name: str, params: PeakContrastParams
 ) -> pd.DataFrame:
     """Both tests below each other, with the place of every peak."""
-    by_cell = compare_nuclei(data.weighed, data.depth, sides, min_share=params.min_share)
+    by_cell = compare_nuclei(data.counts, data.depth, sides, min_share=params.min_share)
     tables = [
         table.assign(unit=unit, test=test)
         for unit, test, table in (("cell", CELL_TEST, by_cell), (SAMPLE, SAMPLE_TEST, by_sample))
