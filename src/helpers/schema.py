@@ -19,6 +19,7 @@ CLUSTER = "cluster"
 SUBCLUSTER = "subcluster"
 GENE = "gene"
 UNKNOWN = "unknown"
+UNASSIGNED = "unassigned"
 
 # The columns a results table must have at least (more are fine), by chapter and table.
 RESULT_COLUMNS: dict[tuple[str, str], tuple[str, ...]] = {
@@ -35,6 +36,19 @@ RESULT_COLUMNS: dict[tuple[str, str], tuple[str, ...]] = {
         "pvalue",
         "padj",
     ),
+    ("fig2_accessibility", "proportions"): (SAMPLE, GROUP, CELL_TYPE, "n_cells", "fraction"),
+    ("fig2_accessibility", "contrasts"): (
+        "contrast",
+        CELL_TYPE,
+        "unit",
+        "test",
+        "effect",
+        "ci_low",
+        "ci_high",
+        "pvalue",
+        "padj",
+    ),
+    ("fig2_accessibility", "transfer"): (SAMPLE, BARCODE, "predicted", "score"),
     ("fig6_cnv", "cells"): (BARCODE, SAMPLE, GROUP, CELL_TYPE, "cnv_score"),
     ("fig6_cnv", "samples"): (SAMPLE, GROUP, CELL_TYPE, "n_cells", "cnv_level"),
     ("fig6_cnv", "segments"): (SAMPLE, "chrom", "start", "end", "state"),

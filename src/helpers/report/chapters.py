@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from helpers.schema import Cohort
 
 RNA_OBJECT = "objects/rna.h5ad"
+ATAC_OBJECT = "objects/atac.h5ad"
+ACTIVITY_OBJECT = "objects/gene_activity.h5ad"
+PAIR_OBJECT = "objects/cohort.h5mu"
+DEPTH_TABLE = "objects/atac_depth.csv"
 CNV_OBJECTS = (
     "objects/cnv.h5ad",
     "objects/cnv_profiles.h5ad",
@@ -60,6 +64,17 @@ CHAPTERS: tuple[Chapter, ...] = (
         "Which cell types are there, and which change in abundance?",
         needs=("rna",),
         objects=(RNA_OBJECT, "objects/cluster_labels.csv"),
+    ),
+    Chapter(
+        "fig2_accessibility",
+        "accessibility",
+        "Open chromatin",
+        "Figure 2A–E",
+        "Do open-chromatin profiles show the same types and the same shift?",
+        needs=("fragments",),
+        objects=(ATAC_OBJECT, ACTIVITY_OBJECT, DEPTH_TABLE),
+        optional=(RNA_OBJECT,),
+        truth=("nuclei",),
     ),
     Chapter(
         "fig6_cnv",

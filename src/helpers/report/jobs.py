@@ -10,6 +10,9 @@ STAGES: dict[str, tuple[str, str]] = {
     "rna_sample": ("helpers.stages.rna", "run_rna_sample"),
     "rna_integrate": ("helpers.stages.rna", "run_rna_integrate"),
     "rna_annotate": ("helpers.stages.rna", "run_rna_annotate"),
+    "atac_sample": ("helpers.stages.atac", "run_atac_sample"),
+    "atac_integrate": ("helpers.stages.atac", "run_atac_integrate"),
+    "atac_annotate": ("helpers.stages.atac", "run_atac_annotate"),
     "cnv": ("helpers.stages.cnv", "run_cnv"),
 }
 

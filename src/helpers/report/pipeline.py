@@ -2,18 +2,30 @@
 
 from typing import TypedDict
 
+from helpers.io.cohort import expand_home
 from helpers.io.digest import DigestCache, hash_file
+from helpers.io.reference import GENES
 from helpers.params import (
     AnnotationParams,
+    ChromatinMapParams,
     CnvParams,
     MapParams,
     Params,
+    SampleAtacParams,
     SampleRnaParams,
+    TransferParams,
     marker_file,
     subset,
 )
 from helpers.project import REFERENCE
-from helpers.report.chapters import CNV_OBJECTS, RNA_OBJECT
+from helpers.report.chapters import (
+    ACTIVITY_OBJECT,
+    ATAC_OBJECT,
+    CNV_OBJECTS,
+    DEPTH_TABLE,
+    PAIR_OBJECT,
+    RNA_OBJECT,
+)
 from helpers.report.jobs import STAGES, Job
 from helpers.report.modules import trace_code
 from helpers.schema import Cohort, Sample
@@ -78,6 +90,63 @@ def rna_jobs(cohort: Cohort, params: dict[str, Params], digests: DigestCache) ->
         params=naming,
         data={"markers": [str(markers), hash_file(markers)]},
         **code_of(STAGES["rna_annotate"]),
+    )
+    return [*jobs, integrate, annotate]
+
+
+def genome_data(cohort: Cohort, digests: DigestCache) -> dict[str, list[str]]:
+    """Files of the genome with their digests; the project's own genes where none are named."""
+    named = {
+        role: cohort.path.parent / expand_home(name)
+        for role, name in cohort.file.genome.model_dump().items()
+        if name is not None
+    }
+    files = {"annotation": GENES} | named
+    return {role: [str(path), digests.hash(path)] for role, path in files.items()}
+
+
+def atac_jobs(cohort: Cohort, params: dict[str, Params], digests: DigestCache) -> list[Job]:
+    """Nuclei kept of every sample, one map of all, labels from RNA where there is any."""
+    chapter = params["fig2_accessibility"]
+    genome = genome_data(cohort, digests)
+    code = code_of(STAGES["atac_sample"])
+    jobs = []
+    for sample in cohort.samples:
+        if sample.fragments is None:
+            continue
+        files = {"fragments": sample.fragments, "peaks": sample.peaks}
+        data = {
+            role: [str(path), digests.hash(path)] for role, path in files.items() if path is not None
+        }
+        stem = f"objects/samples/{sample.key}"
+        jobs.append(
+            Job(
+                name=f"atac_sample/{sample.key}",
+                inputs=(),
+                outputs=(f"{stem}.atac.csv", f"{stem}.fragments.h5", f"{stem}.peaks.csv"),
+                params=subset(chapter, SampleAtacParams),
+                design=sample_row(sample),
+                data=data | {"annotation": genome["annotation"]},
+                **code,
+            )
+        )
+    integrate = Job(
+        name="atac_integrate",
+        inputs=tuple(output for job in jobs for output in job.outputs),
+        outputs=("objects/atac_integrated.h5ad", "objects/activity_counts.h5ad", DEPTH_TABLE),
+        params=subset(chapter, ChromatinMapParams),
+        data={role: file for role, file in genome.items() if role != "fasta"},
+        threads=2,
+        **code_of(STAGES["atac_integrate"]),
+    )
+    rna = (RNA_OBJECT,) if any(sample.rna for sample in cohort.samples) else ()
+    annotate = Job(
+        name="atac_annotate",
+        inputs=(*integrate.outputs[:2], *rna),
+        outputs=(ATAC_OBJECT, ACTIVITY_OBJECT, PAIR_OBJECT),
+        params=subset(chapter, TransferParams),
+        threads=2,
+        **code_of(STAGES["atac_annotate"]),
     )
     return [*jobs, integrate, annotate]
 

@@ -11,7 +11,7 @@ from helpers.project import BOOK, NOTEBOOKS, PARAMS
 from helpers.report.chapters import CHAPTERS, CNV_OBJECTS, Chapter, skip_reason
 from helpers.report.jobs import Job
 from helpers.report.modules import notebook_digest, notebook_imports
-from helpers.report.pipeline import cnv_job, code_of, rna_jobs, sample_row
+from helpers.report.pipeline import atac_jobs, cnv_job, code_of, rna_jobs, sample_row
 from helpers.schema import Cohort
 
 BOOK_PAGE = "book/html/index.html"
@@ -50,8 +50,12 @@ def make_plan(cohort: Cohort, folder: Path) -> Plan:
     running = [c for c in wanted if c.id not in skipped]
     params = {c.id: load_params(c.id, cohort.file.overrides.get(c.id)) for c in CHAPTERS}
     jobs: list[Job] = []
-    if any(chapter.needs == ("rna",) for chapter in running):
+    from_chromatin = any("fragments" in chapter.needs for chapter in running)
+    has_rna = any(sample.rna for sample in cohort.samples)
+    if any("rna" in chapter.needs for chapter in running) or (from_chromatin and has_rna):
         jobs += rna_jobs(cohort, params, digests)
+    if from_chromatin:
+        jobs += atac_jobs(cohort, params, digests)
     if any(set(CNV_OBJECTS) & set(chapter.objects) for chapter in running):
         jobs.append(cnv_job(cohort, params))
     chapters = [
