@@ -27,6 +27,7 @@ def samples():
 wildcard_constraints:
     sample=r"[A-Za-z0-9_-]+",
     chapter=r"[a-z0-9_]+",
+    key=r"hsc_mpp|pro_b",
 
 
 localrules:
@@ -80,6 +81,91 @@ rule rna_annotate:
     threads: 1
     resources:
         mem_mb=4000,
+    shell:
+        RUN
+
+
+rule expression:
+    input:
+        "objects/rna.h5ad",
+        spec="jobs/expression.json",
+    output:
+        "objects/expression.csv",
+        "objects/expression_tests.csv",
+    log:
+        "logs/expression.log",
+    threads: 2
+    resources:
+        mem_mb=8000,
+    shell:
+        RUN
+
+
+rule subclusters:
+    input:
+        "objects/rna.h5ad",
+        spec="jobs/subclusters/{key}.json",
+    output:
+        "objects/subclusters_{key}.h5ad",
+        "objects/subclusters_{key}.csv",
+        "objects/subclusters_{key}_markers.csv",
+        "objects/subclusters_{key}_stability.csv",
+        "objects/subclusters_{key}_numbers.csv",
+    log:
+        "logs/subclusters.{key}.log",
+    threads: 2
+    resources:
+        mem_mb=8000,
+    shell:
+        RUN
+
+
+rule atac_sample:
+    input:
+        spec="jobs/atac_sample/{sample}.json",
+    output:
+        "objects/samples/{sample}.atac.csv",
+        "objects/samples/{sample}.fragments.h5",
+        "objects/samples/{sample}.peaks.csv",
+    log:
+        "logs/atac_sample.{sample}.log",
+    threads: 1
+    resources:
+        mem_mb=4000,
+    shell:
+        RUN
+
+
+rule atac_integrate:
+    input:
+        lambda w: inputs_of("atac_integrate"),
+        spec="jobs/atac_integrate.json",
+    output:
+        "objects/atac_integrated.h5ad",
+        "objects/activity_counts.h5ad",
+        "objects/atac_depth.csv",
+    log:
+        "logs/atac_integrate.log",
+    threads: 2
+    resources:
+        mem_mb=12000,
+    shell:
+        RUN
+
+
+rule atac_annotate:
+    input:
+        lambda w: inputs_of("atac_annotate"),
+        spec="jobs/atac_annotate.json",
+    output:
+        "objects/atac.h5ad",
+        "objects/gene_activity.h5ad",
+        "objects/cohort.h5mu",
+    log:
+        "logs/atac_annotate.log",
+    threads: 2
+    resources:
+        mem_mb=12000,
     shell:
         RUN
 

@@ -16,6 +16,19 @@
       info: rows > 10,
       layout: { topStart: rows > 10 ? "pageLength" : null, topEnd: rows > 10 ? "search" : null },
     });
+    markLong(table);
+    table.addEventListener("draw.dt", () => markLong(table));
+    table.addEventListener("click", (event) => event.target.closest("td.long")?.classList.toggle("open"));
     table.dataset.ready = "true";
+  }
+
+  // Text too long for its column is cut; the whole shows on a click, or where the pointer rests.
+  function markLong(table) {
+    for (const cell of table.tBodies[0].querySelectorAll("td")) {
+      if (cell.scrollWidth > cell.clientWidth) {
+        cell.classList.add("long");
+        cell.title = cell.textContent;
+      }
+    }
   }
 })();

@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from helpers.errors import ParamsError
-from helpers.project import DEFAULTS, REFERENCE
+from helpers.project import DEFAULTS, DOWNLOADS, REFERENCE
 
 
 class Params(BaseModel):
@@ -209,6 +209,76 @@ class AccessibilityParams(SampleAtacParams, ChromatinMapParams, TransferParams):
     fdr: float = Field(gt=0, lt=1, description="Benjamini-Hochberg threshold")
 
 
+class ExpressionParams(Params):
+    """How expression is compared between groups inside every cell type."""
+
+    target_sum: int = Field(ge=1, description="UMIs every cell is scaled to before log1p")
+    min_cells: int = Field(
+        ge=2, description="cells a group needs by cell, and a sample by sample, to be compared"
+    )
+    pseudobulk: Literal["voom", "deseq2"] = Field(description="model of the sums by sample")
+    confidence: float = Field(gt=0.5, lt=1, description="coverage of the intervals")
+
+
+class GeneSetParams(Params):
+    """Which gene sets are asked for, and how."""
+
+    gene_sets: list[str] = Field(
+        min_length=1,
+        description="GMT files: in params/reference/, absolute, or fetched ones by name",
+    )
+    min_size: int = Field(ge=2, description="measured genes a set has at least")
+    max_size: int = Field(ge=10, description="measured genes a set has at most")
+    n_permutations: int = Field(ge=100, description="random sets of each size for GSEA")
+    terms_shown: int = Field(ge=1, le=40, description="terms a panel shows")
+    fdr: float = Field(gt=0, lt=1, description="Benjamini-Hochberg threshold")
+    seed: int = Field(ge=0, description="start of the random numbers")
+
+
+class EnrichmentParams(ExpressionParams, GeneSetParams):
+    """Parameters of notebooks/enrichment.ipynb."""
+
+    first_type: str = Field(description="cell type of panels A and B")
+    second_type: str = Field(description="cell type of panels C and D")
+    hits_by: Literal["cell", "sample"] = Field(
+        description="which test calls the genes whose terms are looked for"
+    )
+    min_log2fc: float = Field(ge=0, description="log2 fold change a called gene has at least")
+    similarity: float = Field(
+        gt=0, le=1, description="share of genes in common from which two terms are one finding"
+    )
+
+
+class SubclusterParams(Params):
+    """How the cells of one type are divided into subclusters."""
+
+    cell_type: str = Field(description="type whose cells are divided")
+    n_variable_genes: int = Field(ge=50, description="variable genes kept")
+    n_pcs: int = Field(ge=2, le=100, description="principal components")
+    regress_donor: Literal["within_subclusters", "everywhere", "no"] = Field(
+        description="how donors are regressed out, besides the mitochondrial share"
+    )
+    integration: Literal["harmony", "none"] = Field(description="how donors are aligned")
+    n_neighbors: int = Field(ge=2, le=200, description="neighbours of each cell in the graph")
+    n_clusters: int = Field(ge=0, le=50, description="subclusters; 0: by eigengap and stability")
+    resolution: float = Field(gt=0, description="resolution of Louvain and Leiden")
+    n_draws: int = Field(ge=2, le=1000, description="draws of cells that measure stability")
+    max_cells_drawn: int = Field(ge=100, description="cells in a draw at most")
+    published: str = Field(description="genes of published subclusters, in params/reference/")
+    target_sum: int = Field(ge=1, description="UMIs every cell is scaled to before log1p")
+    seed: int = Field(ge=0, description="start of the random numbers")
+
+
+class SubclustersParams(SubclusterParams, GeneSetParams):
+    """Parameters of notebooks/subclusters.ipynb."""
+
+    min_cells: int = Field(ge=2, description="cells a sample needs in a subcluster to count")
+    transform: Literal["logit", "asin"] = Field(description="transform of the proportions")
+    confidence: float = Field(gt=0.5, lt=1, description="coverage of the intervals")
+    min_log2fc: float = Field(ge=0, description="log2 fold change a marker gene has at least")
+    markers_shown: int = Field(ge=1, le=10, description="marker genes a subcluster shows")
+
+
 class CohortParams(Params):
     """Parameters of notebooks/cohort.ipynb."""
 
@@ -224,6 +294,9 @@ CHAPTER_PARAMS: dict[str, type[Params]] = {
     "quality": QualityParams,
     "fig1_composition": CompositionParams,
     "fig2_accessibility": AccessibilityParams,
+    "fig3_enrichment": EnrichmentParams,
+    "fig4_hsc_mpp": SubclustersParams,
+    "fig5_pro_b": SubclustersParams,
     "fig6_cnv": CopyNumberParams,
     "claims": ClaimsParams,
 }
@@ -333,3 +406,13 @@ def origins(chapter: str) -> dict[str, str]:
 def marker_file(name: str) -> Path:
     """The marker table a parameter names."""
     return REFERENCE / name
+
+
+def gene_set_file(name: str) -> Path:
+    """The GMT file a parameter names: in the reference folder, absolute, or a fetched one."""
+    return REFERENCE / name if Path(name).suffix else DOWNLOADS / f"{name}.gmt"
+
+
+def gene_set_files(names: list[str]) -> list[Path]:
+    """The GMT files a parameter names."""
+    return [gene_set_file(name) for name in names]

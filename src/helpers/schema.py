@@ -20,6 +20,7 @@ SUBCLUSTER = "subcluster"
 GENE = "gene"
 UNKNOWN = "unknown"
 UNASSIGNED = "unassigned"
+CONTRAST = "contrast"
 
 # The columns a results table must have at least (more are fine), by chapter and table.
 RESULT_COLUMNS: dict[tuple[str, str], tuple[str, ...]] = {
@@ -49,6 +50,27 @@ RESULT_COLUMNS: dict[tuple[str, str], tuple[str, ...]] = {
         "padj",
     ),
     ("fig2_accessibility", "transfer"): (SAMPLE, BARCODE, "predicted", "score"),
+    ("fig3_enrichment", "genes"): (CELL_TYPE, CONTRAST, GENE, "log2fc", "pvalue", "padj"),
+    ("fig3_enrichment", "terms"): (
+        CELL_TYPE,
+        CONTRAST,
+        "direction",
+        "library",
+        "term",
+        "overlap",
+        "odds_ratio",
+        "pvalue",
+        "padj",
+    ),
+    **{
+        (chapter, table): columns
+        for chapter in ("fig4_hsc_mpp", "fig5_pro_b")
+        for table, columns in (
+            ("subclusters", (BARCODE, SAMPLE, GROUP, SUBCLUSTER)),
+            ("markers", (SUBCLUSTER, GENE, "log2fc", "pvalue", "padj")),
+            ("pathways", (SUBCLUSTER, "term", "nes", "pvalue", "padj")),
+        )
+    },
     ("fig6_cnv", "cells"): (BARCODE, SAMPLE, GROUP, CELL_TYPE, "cnv_score"),
     ("fig6_cnv", "samples"): (SAMPLE, GROUP, CELL_TYPE, "n_cells", "cnv_level"),
     ("fig6_cnv", "segments"): (SAMPLE, "chrom", "start", "end", "state"),
@@ -139,7 +161,9 @@ class Effect(Model):
 
     measure: str = Field(description="kind of number, such as proportion")
     cell_type: str | None = Field(None, description="cell type it is about, if any")
-    test: str = Field(description="role of the group the sentence is about")
+    subcluster: str | None = Field(None, description="subcluster it is about, if any")
+    feature: str | None = Field(None, description="gene or term it is about, if any")
+    test: str | None = Field(None, description="role of the group the sentence is about, if any")
     reference: str | None = Field(None, description="role of the group it is compared with")
 
 

@@ -124,8 +124,8 @@ def test_landing__counts_the_verdicts(open_page, book):
     text = open_page("index.html").page.locator("article").inner_text()
     with (book.folder / "claims.csv").open(encoding="utf-8") as rows:
         counts = Counter(row["verdict"] for row in csv.DictReader(rows))
-    assert f"Of {counts.total()} claims" in text
-    assert all(f"{n} {verdict}" in text for verdict, n in counts.items())
+    assert f"Verdicts on {counts.total()} claims" in text
+    assert all(f"{verdict} {n}" in text for verdict, n in counts.items())
 
 
 def test_cohort__names_samples_as_typed_in_the_table(open_page):
@@ -151,6 +151,29 @@ def test_table__sorts_when_its_heading_is_clicked(open_page):
     heading.click()
     page.wait_for_timeout(300)
     assert numbers() == sorted(before, reverse=True)
+
+
+def test_table__cuts_long_text_until_it_is_clicked(open_page):
+    page = open_page("chapters/fig3_enrichment.html").page
+    cell = page.locator("td.long").first
+    assert cell.get_attribute("title") == cell.text_content()
+    cut = cell.bounding_box()["height"]
+    cell.click()
+    assert cell.bounding_box()["height"] > cut
+    cell.click()
+    assert cell.bounding_box()["height"] == cut
+
+
+def test_table__of_many_rows_shows_those_of_smallest_p(open_page):
+    page = open_page("chapters/fig3_enrichment.html").page
+    table = page.locator("div.result", has_text="genes.csv").first
+    assert "the 1,000 with the smallest p-values are shown" in table.inner_text()
+    column = table.locator("th", has_text="pvalue").first.evaluate("th => th.cellIndex") + 1
+    cells = table.locator(f"tbody td:nth-child({column})").all_inner_texts()
+    values = [float(cell) for cell in cells]
+    assert len(values) == 10
+    assert values == sorted(values)
+    assert values[-1] < 1e-4
 
 
 def test_table__is_searched_by_its_box(open_page):

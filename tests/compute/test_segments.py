@@ -150,6 +150,29 @@ def test_measure_subclusters__tell_altered_cells_from_others():
     assert levels.loc[("t2", "0"), "group"] == "t"
 
 
+def test_measure_subclusters__do_not_mistake_a_few_strong_genes_for_change():
+    # Half of a normal sample's P cells spend half of their RNA on genes of no arm: every arm has
+    # half the share, none is lost.
+    small = make_small(planted=False)
+    arms = list_arms(small.genes)
+    ratio = measure_arms(small.counts, small.genes, small.cells, normal=NORMAL, min_cells=20)
+    units = average_arms(ratio, small.cells, arms, normal=NORMAL, min_cells=10)
+    spread = fit_spread(units, arms, normal=NORMAL)
+    mine = small.cells.index[(small.cells["cell_type"] == "P") & (small.cells["sample"] == "t0")]
+    table = small.cells.loc[mine, ["sample", "barcode"]].assign(subcluster="1")
+    table.iloc[::2, 2] = "0"
+    halved = ratio.copy()
+    halved[mine[::2]] = (1 + ratio[mine[::2]]) / 2 - 1
+    level, other = (
+        measure_subclusters(
+            r, small.cells, table, arms, spread, normal=NORMAL, min_cells=5
+        ).set_index("subcluster")["cnv_level"]
+        for r in (halved, ratio)
+    )
+    assert abs(level["0"]) < 0.05
+    assert level["1"] == other["1"]
+
+
 def test_measure_subclusters__are_none_without_subclusters():
     small, arms, ratio, _, spread, _ = analyse()
     empty = pd.DataFrame(columns=["sample", "barcode", "subcluster"], dtype=str)

@@ -1,6 +1,9 @@
 import json
+import re
 import shutil
+import signal
 import subprocess
+import sys
 import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -268,6 +271,44 @@ def test_build__gives_the_same_bytes_twice(book, tmp_path):
     first, second = (hashes(folder / "hostile") for folder in (book.results, tmp_path / "again"))
     assert len(first) >= 8
     assert first == second
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_build__that_was_stopped_goes_on_where_it_was(book, tmp_path, number):
+    results = tmp_path / "results"
+    begun = start_build(book.cohort, results)
+    done = read_until(begun, "rna_sample", n=2)
+    begun.send_signal(number)
+    begun.wait(timeout=60)
+    assert begun.returncode == (-number if number == signal.SIGKILL else 130)
+    again = build(book.cohort, results)
+    assert again.returncode == 0, again.stderr
+    assert not [job for job in done if f"{job} done" in again.stdout]
+    assert hashes(results / "hostile") == hashes(book.folder)
+    assert not [path for path in results.rglob("*partial*") if number != signal.SIGKILL]
+
+
+def start_build(cohort: Path, results: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "helpers.report.cli", "build", cohort, "--results", results]
+    return subprocess.Popen(
+        [str(word) for word in command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def read_until(process: subprocess.Popen[str], kind: str, *, n: int) -> list[str]:
+    """Names of the first ``n`` jobs of a kind that a build says are done."""
+    done: list[str] = []
+    for line in process.stdout:
+        done += re.findall(rf"({kind}/\S+) done", line)
+        if len(done) == n:
+            break
+    assert len(done) == n, "the build ended early"
+    return done
 
 
 def hashes(folder: Path) -> dict[str, str]:

@@ -50,7 +50,7 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_stage_simulate__writes_the_cohort_and_nothing_else(cohort):
-    truth = ["cells", "composition", "copy_number", "markers", "shifts", "subcluster_markers"]
+    truth = ["cells", "composition", "copy_number", "markers", "pathways", "subcluster_markers"]
     expected = {f"{sample}/{MATRIX}" for sample in SAMPLES}
     expected |= {f"truth/{name}.csv" for name in [*truth, "subclusters"]}
     expected |= {"cohort.yml", "samples.csv", "simulation.json", ".simulation.json"}
@@ -70,7 +70,7 @@ def test_stage_simulate__gives_other_cells_for_another_seed(cohort, tmp_path):
         "samples.csv",
         "truth/composition.csv",
         "truth/copy_number.csv",
-        "truth/shifts.csv",
+        "truth/pathways.csv",
         "truth/subcluster_markers.csv",
         "truth/subclusters.csv",
     }
@@ -121,8 +121,8 @@ def test_stage_simulate__null_plants_no_difference_between_groups(tmp_path):
         table = pd.read_csv(truth / f"{name}.csv", dtype={"subcluster": str})
         keys = [c for c in table.columns if c not in ("group", "fraction")]
         assert table.groupby(keys)["fraction"].nunique().tolist() == [1] * (len(table) // 3)
-    for name in ("copy_number", "shifts"):
-        assert len(pd.read_csv(truth / f"{name}.csv")) == 0
+    assert len(pd.read_csv(truth / "copy_number.csv")) == 0
+    assert pd.read_csv(truth / "pathways.csv")["contrast"].isna().all()
     assert "group" not in pd.read_csv(truth / "markers.csv")
     content = yaml.safe_load((tmp_path / "null" / "cohort.yml").read_text(encoding="utf-8"))
     assert content["name"] == "null"

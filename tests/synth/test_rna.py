@@ -125,9 +125,9 @@ def test_make_landscape__puts_subcluster_shifts_on_top():
     landscape = landscape_of(design_of())
     rates, genes = landscape.log_rates, landscape.genes["gene"]
     change = pd.Series(rates["HSC/MPP", "1"] - rates["HSC/MPP", ""], genes) / np.log(2)
-    assert change["RPS27"] == pytest.approx(1.2)
+    assert change["RPS27"] == pytest.approx(1.7)
     assert change["AVP"] == pytest.approx(0)
-    assert 0.01 < (change != 0).mean() < 0.05  # the 3 % of free genes that change with it
+    assert 0.1 < (change != 0).mean() < 0.25  # the fifth of free genes that change with it
 
 
 def test_make_landscape__neighbours_are_more_alike_than_strangers():
@@ -397,11 +397,16 @@ def test_make_sample__null_plants_no_copy_number():
     assert (altered.X != plain.X).nnz == 0
 
 
+PROCESSES = ("positive regulation of transcription by RNA polymerase II", "DNA replication")
+
+
 @pytest.mark.parametrize(("profile", "planted"), [("demo", True), ("null", False)])
 def test_make_sample__shifts_processes_in_non_remission(profile, planted):
     design = design_of(replace(CLEAN, depth=20_000.0), profile=profile, cells=3000)
     adata = {name: of_type(draw(design, name), "Pro-B") for name in ("CR1", "NCR1")}
-    for process in ("transcription", "DNA replication"):
+    # Inside one subcluster, since subclusters differ in the same processes.
+    adata = {name: cells[cells.obs["subcluster"] == "1"] for name, cells in adata.items()}
+    for process in PROCESSES:
         shifts = levels(GROUP_SHIFTS["Pro-B", process])
         autosomal = [g for g in shifts if g not in _altered_genes(adata["CR1"])]
         found = np.log2(share_of(adata["NCR1"], autosomal) / share_of(adata["CR1"], autosomal))

@@ -12,7 +12,7 @@ from helpers.synth.programmes import CELL_TYPES
 from helpers.synth.rna import choose_genes, make_landscape
 from helpers.synth.truth import make_truth
 
-TABLES = {"composition", "subclusters", "markers", "subcluster_markers", "shifts", "copy_number"}
+TABLES = {"composition", "subclusters", "markers", "subcluster_markers", "pathways", "copy_number"}
 
 
 @cache
@@ -66,10 +66,11 @@ def test_make_truth__null_gives_every_group_the_shares_of_controls(name):
     assert truth_of("demo")[name].groupby(keys)["fraction"].nunique().max() > 1
 
 
-@pytest.mark.parametrize("name", ["shifts", "copy_number"])
-def test_make_truth__null_has_no_difference_between_groups(name):
-    assert len(truth_of("null")[name]) == 0
-    assert len(truth_of("demo")[name]) > 0
+def test_make_truth__null_has_no_difference_between_groups():
+    assert len(truth_of("null")["copy_number"]) == 0
+    assert len(truth_of("demo")["copy_number"]) > 0
+    assert set(truth_of("null")["pathways"]["contrast"]) == {""}
+    assert set(truth_of("demo")["pathways"]["contrast"]) == {"", "NCR vs CR"}
 
 
 @pytest.mark.parametrize("name", ["markers", "subcluster_markers"])
@@ -103,14 +104,17 @@ def test_make_truth__markers_say_the_level_that_was_planted():
 def test_make_truth__subcluster_markers_are_log2_folds_against_the_type():
     table = truth_of("demo")["subcluster_markers"]
     log2fc = {(*place,): fold for *place, fold in table.itertuples(index=False)}
-    assert log2fc["HSC/MPP", "1", "RPS27"] == pytest.approx(1.2)
-    # CRIM1 rises from the background of 0.03 to 1.5: log2 of 50
-    assert log2fc["HSC/MPP", "0", "CRIM1"] == pytest.approx(np.log2(50))
-    assert log2fc["Pro-B", "2", "PTPRC"] == pytest.approx(1.0)
+    assert log2fc["HSC/MPP", "1", "RPS27"] == pytest.approx(1.7)
+    # CRIM1 rises from the background of 0.03 to 4: log2 of 133
+    assert log2fc["HSC/MPP", "0", "CRIM1"] == pytest.approx(np.log2(4 / 0.03))
+    assert log2fc["Pro-B", "2", "PTPRC"] == pytest.approx(2.0)
 
 
-def test_make_truth__shifts_name_process_and_direction():
-    table = truth_of("demo")["shifts"]
-    sign = table.groupby(["cell_type", "process"])["log2fc"].agg(["min", "max"]).to_dict("index")
-    assert sign["HSC/MPP", "B-cell receptor signalling"] == {"min": 1.0, "max": 1.0}
-    assert sign["Pro-B", "DNA replication"] == {"min": -1.0, "max": -1.0}
+def test_make_truth__pathways_name_place_and_direction():
+    table = truth_of("demo")["pathways"]
+    keys = ["cell_type", "subcluster", "contrast", "pathway"]
+    sign = table.groupby(keys)["log2fc"].agg(["min", "max"]).to_dict("index")
+    receptor = "B cell receptor signaling pathway"
+    assert sign["HSC/MPP", "", "NCR vs CR", receptor] == {"min": 2.0, "max": 2.0}
+    assert sign["Pro-B", "", "NCR vs CR", "DNA replication"] == {"min": -1.0, "max": -1.0}
+    assert sign["Pro-B", "3", "", "mismatch repair"] == {"min": 1.6, "max": 1.6}

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from helpers.schema import CELL_TYPE, CLAIM_COLUMNS, Claim
+from helpers.schema import CELL_TYPE, CLAIM_COLUMNS, SUBCLUSTER, Claim
 
 # Columns a table of effects must have for claims to be looked up in it.
 EFFECT_COLUMNS = (
@@ -20,6 +20,8 @@ EFFECT_COLUMNS = (
     "pvalue",
     "reason",
 )
+# What else a claim may be about: fields of its effect, and columns of the effects that have them.
+SUBJECTS = (CELL_TYPE, SUBCLUSTER, "feature")
 
 
 def judge_claims(
@@ -50,14 +52,17 @@ def _judge(claim: Claim, effects: pd.DataFrame, groups: dict[str, str]) -> dict[
     missing = [role for role in roles if role not in groups]
     if missing:
         return row | untestable(f"the cohort has no group in the role {' or '.join(missing)}")
-    found = effects[
-        (effects["measure"] == claim.effect.measure)
-        & (effects["test_group"] == groups[claim.effect.test])
-    ]
-    if claim.effect.reference is not None:
-        found = found[found["reference_group"] == groups[claim.effect.reference]]
-    if claim.effect.cell_type is not None:
-        found = found[found[CELL_TYPE] == claim.effect.cell_type]
+    found = effects[effects["measure"] == claim.effect.measure]
+    for column, role in (
+        ("test_group", claim.effect.test),
+        ("reference_group", claim.effect.reference),
+    ):
+        if role is not None:
+            found = found[found[column] == groups[role]]
+    for column in SUBJECTS:
+        subject = getattr(claim.effect, column)
+        if subject is not None:
+            found = found[found[column] == subject] if column in found else found.iloc[:0]
     if found.empty:
         return row | untestable(_absence(claim, effects))
     measured = found.iloc[0]

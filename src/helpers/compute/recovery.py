@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import adjusted_rand_score, roc_auc_score
 
 from helpers.schema import BARCODE, CELL_TYPE, GROUP, SAMPLE
 
@@ -182,3 +182,33 @@ def _rate(
         "sensitivity": called[planted].mean() if known and planted.any() else np.nan,
         "false_calls": called[others].mean() if known and others.any() else np.nan,
     }
+
+
+def rate_subclusters(planted: pd.DataFrame, cells: pd.DataFrame, *, cell_type: str) -> pd.DataFrame:
+    """How well the subclusters of a type are found again.
+
+    Parameters
+    ----------
+    planted
+        ``sample``, ``barcode``, ``cell_type``, ``subcluster`` of every cell planted.
+    cells
+        ``sample``, ``barcode``, ``subcluster`` of the cells divided.
+
+    Returns
+    -------
+    One row a planted subcluster: ``n_cells``, ``named_right`` (share of its cells that carry its
+    name); the last row, ``all``, has ``ari``, the adjusted Rand index of the whole.
+    """
+    mine = planted[planted[CELL_TYPE] == cell_type]
+    both = cells.merge(mine, on=["sample", "barcode"], suffixes=("", "_planted"))
+    right = both["subcluster"] == both["subcluster_planted"]
+    grouped = right.groupby(both["subcluster_planted"])
+    table = pd.DataFrame({"n_cells": grouped.size(), "named_right": grouped.mean()})
+    table = table.rename_axis("subcluster").reset_index().assign(ari=np.nan)
+    whole = {
+        "subcluster": "all",
+        "n_cells": len(both),
+        "named_right": right.mean(),
+        "ari": adjusted_rand_score(both["subcluster_planted"], both["subcluster"]),
+    }
+    return pd.concat([table, pd.DataFrame([whole])], ignore_index=True)

@@ -328,6 +328,9 @@ def measure_subclusters(
 ) -> pd.DataFrame:
     """Copy-number change of every subcluster in every sample.
 
+    A subcluster that spends more of its RNA on a few genes has less for all others; so every
+    subcluster is centred on the arm in its middle, as every type was.
+
     Parameters
     ----------
     ratio
@@ -346,9 +349,17 @@ def measure_subclusters(
     """
     by = (SAMPLE, CELL_TYPE, SUBCLUSTER)
     named = cells.merge(subclusters, on=[SAMPLE, BARCODE], how="left")
-    has = named[SUBCLUSTER].notna().to_numpy()
-    values = np.where(has[:, None], ratio, np.nan)
+    values = _centre(ratio, named, by=by)
     units = average_arms(values, named, arms, normal=normal, by=by, min_cells=min_cells)
     levels = measure_levels(units, arms, spread, by=by)
     levels[GROUP] = levels[SAMPLE].map(cells.drop_duplicates(SAMPLE).set_index(SAMPLE)[GROUP])
     return levels
+
+
+def _centre(ratio: np.ndarray, cells: pd.DataFrame, *, by: tuple[str, ...]) -> np.ndarray:
+    """Ratios less the median arm of their unit; as they were where a cell is in no unit."""
+    centred = ratio.copy()
+    for rows in cells.reset_index(drop=True).groupby(list(by), observed=True).indices.values():
+        mean = ratio[rows].mean(axis=0)
+        centred[rows] = ratio[rows] - (0.0 if np.isnan(mean).any() else np.median(mean))
+    return centred

@@ -97,7 +97,8 @@ class LinearFit:
     coefficients: np.ndarray
     """Shape (n_coefficients, n_features)."""
     unscaled: np.ndarray
-    """Covariance of the coefficients over the variance, shape (n_coefficients, n_coefficients)."""
+    """Covariance of the coefficients over the variance: (n_coefficients, n_coefficients) for all
+    features, or with one such matrix each where values have weights."""
     variance: np.ndarray
     """Moderated variance of every feature."""
     df: float
@@ -105,7 +106,11 @@ class LinearFit:
 
 
 def fit_moderated(
-    values: pd.DataFrame, design: pd.DataFrame, *, n_free: int | None = None
+    values: pd.DataFrame,
+    design: pd.DataFrame,
+    *,
+    n_free: int | None = None,
+    weights: np.ndarray | None = None,
 ) -> LinearFit:
     """Least squares of every feature on a design, with moderated variances (limma).
 
@@ -118,6 +123,8 @@ def fit_moderated(
     n_free
         Features that can vary freely, if not all: one fewer than there are proportions, which
         add up to 1. With two, one mirrors the other and nothing is learnt from both.
+    weights
+        Precision of every value, shape of ``values``; all alike if not given.
 
     Raises
     ------
@@ -133,13 +140,25 @@ def fit_moderated(
     if df < 1:
         msg = f"{len(matrix)} samples for {matrix.shape[1]} groups leave nothing to test with"
         raise DataError(msg)
-    coefficients, *_ = np.linalg.lstsq(matrix, observed, rcond=None)
-    residual = ((observed - matrix @ coefficients) ** 2).sum(axis=0)
+    coefficients, unscaled = _least_squares(observed, matrix, weights)
+    squares = (observed - matrix @ coefficients) ** 2
+    residual = (squares if weights is None else weights * squares).sum(axis=0)
     rounding = (ROUNDING * np.abs(observed).max(axis=0)) ** 2
-    residual[residual <= rounding * len(matrix)] = 0.0
+    residual[squares.sum(axis=0) <= rounding * len(matrix)] = 0.0
     variance, df_total = moderate_variances(residual / df, df, n_free=n_free)
-    unscaled = np.linalg.pinv(matrix.T @ matrix)
     return LinearFit(coefficients, unscaled, variance, df_total)
+
+
+def _least_squares(
+    values: np.ndarray, design: np.ndarray, weights: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficients of every feature, and their covariance over the variance."""
+    if weights is None:
+        coefficients, *_ = np.linalg.lstsq(design, values, rcond=None)
+        return coefficients, np.linalg.pinv(design.T @ design)
+    products = np.einsum("sa,sf,sb->fab", design, weights, design)
+    unscaled = np.linalg.pinv(products, hermitian=True)
+    return np.einsum("fab,sb,sf->af", unscaled, design, weights * values), unscaled
 
 
 def compare_moderated(
@@ -149,6 +168,7 @@ def compare_moderated(
     *,
     confidence: float,
     n_free: int | None = None,
+    weights: np.ndarray | None = None,
 ) -> pd.DataFrame:
     """Moderated t-test of a contrast in a linear model of every feature (limma).
 
@@ -162,8 +182,8 @@ def compare_moderated(
         Weight of each coefficient.
     confidence
         Coverage of the interval.
-    n_free
-        Features that can vary freely, see :func:`fit_moderated`.
+    n_free, weights
+        Features that can vary freely, and precision of every value, see :func:`fit_moderated`.
 
     Returns
     -------
@@ -175,11 +195,11 @@ def compare_moderated(
     DataError
         If no degree of freedom is left for the variance.
     """
-    fit = fit_moderated(values, design, n_free=n_free)
-    weights = contrast.reindex(design.columns).to_numpy(dtype=float)
-    error = np.sqrt(fit.variance * (weights @ fit.unscaled @ weights))
+    fit = fit_moderated(values, design, n_free=n_free, weights=weights)
+    vector = contrast.reindex(design.columns).to_numpy(dtype=float)
+    error = np.sqrt(fit.variance * (vector @ fit.unscaled @ vector))
     error[error == 0] = np.nan
-    effect = weights @ fit.coefficients
+    effect = vector @ fit.coefficients
     distribution = stats.t(fit.df)
     half = distribution.ppf(0.5 + confidence / 2) * error
     return pd.DataFrame(

@@ -103,7 +103,9 @@ def _stack(ax: Axes, table: pd.DataFrame, width_mm: float) -> None:
     ax.set_xlim(-0.6, len(table) - 0.4)
 
 
-def plot_samples(proportions: pd.DataFrame, *, groups: list[str]) -> Figure:
+def plot_samples(
+    proportions: pd.DataFrame, *, groups: list[str], row_name: str = "cell type"
+) -> Figure:
     """Every sample's share of every type, side by side by group, with group means.
 
     Parameters
@@ -111,6 +113,8 @@ def plot_samples(proportions: pd.DataFrame, *, groups: list[str]) -> Figure:
     proportions
         ``sample``, ``group``, ``cell_type``, ``fraction``, one row a sample and type; many types
         are drawn on several lines.
+    row_name
+        What the types are.
     """
     types = list(dict.fromkeys(proportions[CELL_TYPE]))
     n_lines = -(-len(types) * len(groups) // MOST_COLUMNS)
@@ -120,7 +124,7 @@ def plot_samples(proportions: pd.DataFrame, *, groups: list[str]) -> Figure:
         shown = types[line * per_line : (line + 1) * per_line]
         mine = proportions[proportions[CELL_TYPE].isin(shown)]
         _draw_samples(ax, mine, shown, groups, n_columns=per_line)
-    axes[-1].set_xlabel("cell type")
+    axes[-1].set_xlabel(row_name)
     side_legend(axes[0], title="group (samples)", top=True)
     return figure
 
@@ -158,7 +162,7 @@ def _draw_samples(
     ax.set_ylabel("cells of the sample (%)")
 
 
-def plot_effects(contrasts: pd.DataFrame, *, fdr: float) -> Figure:
+def plot_effects(contrasts: pd.DataFrame, *, fdr: float, row_name: str = "cell type") -> Figure:
     """Differences in proportion with their intervals: sample-level and cell-level side by side.
 
     Parameters
@@ -168,6 +172,8 @@ def plot_effects(contrasts: pd.DataFrame, *, fdr: float) -> Figure:
         one pair of axes a contrast.
     fdr
         Rows with ``padj`` below it are drawn filled, others hollow.
+    row_name
+        What the rows are.
     """
     names = list(dict.fromkeys(contrasts["contrast"]))
     n_types = contrasts[CELL_TYPE].nunique()
@@ -175,6 +181,7 @@ def plot_effects(contrasts: pd.DataFrame, *, fdr: float) -> Figure:
     figure, axes = new_grid(150, (20 + row * n_types) * len(names), len(names), 1)
     for ax, name in zip(axes, names, strict=True):
         _draw_contrast(ax, contrasts[contrasts["contrast"] == name], fdr)
+        ax.set_ylabel(row_name)
         ax.set_xlabel(f"difference in proportion, {plain(name)} (log2 odds ratio)")
     for unit in ("sample", "cell"):
         axes[0].plot([], [], ls="", ms=4, **UNIT_STYLE[unit])
@@ -193,7 +200,6 @@ def _draw_contrast(ax: Axes, table: pd.DataFrame, fdr: float) -> None:
     ax.axvline(0, color=DARK, linewidth=0.6)
     ax.set_yticks(range(len(order)), [plain(kind) for kind in order])
     ax.set_ylim(-0.7, len(order) - 0.3)
-    ax.set_ylabel("cell type")
 
 
 def _draw_intervals(ax: Axes, table: pd.DataFrame, unit: str, shift: float, fdr: float) -> None:

@@ -11,7 +11,12 @@ LARGEST_PT2 = 42.0  # area of the dot of a gene that every cell expresses
 
 
 def plot_dots(
-    summary: pd.DataFrame, *, genes: list[str], cell_types: list[str], ax: Axes | None = None
+    summary: pd.DataFrame,
+    *,
+    genes: list[str],
+    cell_types: list[str],
+    row_name: str = "cell type",
+    ax: Axes | None = None,
 ) -> Axes:
     """Genes against types: area of a dot for expressing cells, colour for mean expression.
 
@@ -21,8 +26,10 @@ def plot_dots(
         ``cell_type``, ``gene``, ``fraction``, ``scaled``, one row a pair.
     genes, cell_types
         Order of columns and rows.
+    row_name
+        What the rows are.
     """
-    ax = own_axes(ax, max(120, 28 + 4.1 * len(genes)), max(62, 32 + 4.6 * len(cell_types)))
+    ax = own_axes(ax, max(120, 28 + 4.1 * len(genes)), max(70, 32 + 4.6 * len(cell_types)))
     x = summary[GENE].map({gene: i for i, gene in enumerate(genes)})
     y = summary[CELL_TYPE].map({kind: i for i, kind in enumerate(cell_types)})
     dots = ax.scatter(
@@ -41,7 +48,7 @@ def plot_dots(
     ax.set_xlim(-0.7, len(genes) - 0.3)
     ax.set_ylim(len(cell_types) - 0.4, -0.6)
     ax.set_xlabel("marker gene")
-    ax.set_ylabel("cell type")
+    ax.set_ylabel(row_name)
     bar = ax.figure.colorbar(dots, cax=ax.inset_axes([1.02, 0.0, 0.02, 0.4]))
     bar.ax.set_title("mean expression\n(share of range)", loc="left", fontsize=TEXT_PT)
     for share in (0.25, 0.5, 1.0):

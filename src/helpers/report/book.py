@@ -112,6 +112,7 @@ def _page_of_notebook(chapter: Chapter, job: Job, folder: Path) -> dict[str, obj
     notebook = read_json(folder / "chapters" / f"{chapter.id}.ipynb")
     cells = list(notebook["cells"])  # type: ignore[call-overload]
     kept = [_fold(cell) for cell in cells if not _hidden(cell)]
+    kept[0] = with_title(kept[0], chapter.title)
     spec = read_job(folder / "jobs" / "chapter" / f"{chapter.id}.json")
     if job.design["simulated"]:
         kept.insert(
@@ -125,6 +126,13 @@ def _page_of_notebook(chapter: Chapter, job: Job, folder: Path) -> dict[str, obj
         "nbformat": 4,
         "nbformat_minor": 5,
     }
+
+
+def with_title(cell: dict[str, object], title: str) -> dict[str, object]:
+    """The first cell under the chapter's own title: several chapters may share a notebook."""
+    text = "".join(cell["source"])  # type: ignore[arg-type]
+    _, _, rest = text.partition("\n")
+    return cell | {"source": f"# {title}\n{rest}"}
 
 
 def _hidden(cell: dict[str, object]) -> bool:
@@ -214,8 +222,8 @@ def _verdict_summary(folder: Path) -> str:
     if not path.exists():
         return ""
     counts = count_verdicts(read_table(path))
-    listed = ", ".join(f"{n} {verdict}" for verdict, n in counts.items() if n)
-    return f" Of {counts.sum()} [claims](chapters/claims.md) of the sources: {listed}."
+    listed = ", ".join(f"{verdict} {n}" for verdict, n in counts.items() if n)
+    return f" Verdicts on {counts.sum()} [claims](chapters/claims.md) of the sources: {listed}."
 
 
 def _card(chapter: Chapter, job: Job, folder: Path, source: Path) -> str:

@@ -15,9 +15,21 @@ CNV_OBJECTS = (
     "objects/cnv_segments.csv",
     "objects/cnv_sensitivity.csv",
 )
-# Subclusters of HSC/MPP and Pro-B, which panels 6B and 6C show. Named here once a stage makes
-# them: "objects/subclusters_hsc_mpp.csv", "objects/subclusters_pro_b.csv".
-SUBCLUSTER_TABLES: tuple[str, ...] = ()
+EXPRESSION_TABLES = ("objects/expression.csv", "objects/expression_tests.csv")
+# Chapter that shows the subclusters of a type -> name of the type in files.
+SUBCLUSTER_KEYS = {"fig4_hsc_mpp": "hsc_mpp", "fig5_pro_b": "pro_b"}
+# Cells of each subcluster, which panels 6B and 6C show.
+SUBCLUSTER_TABLES = tuple(f"objects/subclusters_{key}.csv" for key in SUBCLUSTER_KEYS.values())
+
+
+def subcluster_objects(key: str) -> tuple[str, ...]:
+    """What the stage ``subclusters`` writes for a type: cells and tables."""
+    stem = f"objects/subclusters_{key}"
+    return (
+        f"{stem}.h5ad",
+        f"{stem}.csv",
+        *(f"{stem}_{name}.csv" for name in ("markers", "stability", "numbers")),
+    )
 
 
 @dataclass(frozen=True)
@@ -75,6 +87,36 @@ CHAPTERS: tuple[Chapter, ...] = (
         objects=(ATAC_OBJECT, ACTIVITY_OBJECT, DEPTH_TABLE),
         optional=(RNA_OBJECT,),
         truth=("nuclei",),
+    ),
+    Chapter(
+        "fig3_enrichment",
+        "enrichment",
+        "Genes and processes",
+        "Figure 3A–D",
+        "Which genes and processes differ between non-remission and remission in HSC/MPP and Pro-B?",
+        needs=("rna",),
+        objects=(RNA_OBJECT, *EXPRESSION_TABLES),
+        truth=("pathways",),
+    ),
+    Chapter(
+        "fig4_hsc_mpp",
+        "subclusters",
+        "Subclusters of HSC/MPP",
+        "Figure 4A–E",
+        "Which HSC/MPP subclusters belong to which group, and what marks them?",
+        needs=("rna",),
+        objects=subcluster_objects("hsc_mpp"),
+        truth=("cells", "pathways"),
+    ),
+    Chapter(
+        "fig5_pro_b",
+        "subclusters",
+        "Subclusters of Pro-B",
+        "Figure 5A–E",
+        "Which Pro-B subclusters belong to which group, and what marks them?",
+        needs=("rna",),
+        objects=subcluster_objects("pro_b"),
+        truth=("cells", "pathways"),
     ),
     Chapter(
         "fig6_cnv",

@@ -1,16 +1,23 @@
 """Preflight: every defect of a cohort at once, before anything is computed."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from helpers.errors import DataError, Defect
 from helpers.io.cohort import Reading, access_problem, expand_home, read_cohort
+from helpers.io.gene_sets import read_gene_sets, read_published
 from helpers.io.inspect import Finding, inspect_fragments, inspect_gzip, inspect_rna
 from helpers.io.objects import read_markers
-from helpers.params import CHAPTER_PARAMS, load_defaults, marker_file, nearest
+from helpers.params import CHAPTER_PARAMS, gene_set_file, load_defaults, marker_file, nearest
 from helpers.schema import PATH_COLUMNS, ROLES, CohortFile, Sample
 
+# Parameters that name files: what such a file is, where it is sought, and how it is read.
+REFERENCE_FILES: tuple[tuple[str, str, Callable[[str], Path], Callable[[Path], object]], ...] = (
+    ("markers", "a YAML file", marker_file, read_markers),
+    ("published", "a YAML file", marker_file, read_published),
+    ("gene_sets", "a GMT file", gene_set_file, lambda path: read_gene_sets([path])),
+)
 SECONDS = 3.0  # to spend on matrix folders, which only show at their end whether they are whole
 
 
@@ -37,7 +44,7 @@ def _check_file(reading: Reading, file: CohortFile, results: Path) -> Iterator[D
     if "name" not in reading.faulty:
         yield from _check_output(reading, results.absolute(), file.name)
     yield from _check_genome_files(reading, file)
-    yield from _check_marker_files(reading, file)
+    yield from _check_reference_files(reading, file)
     if "groups" not in reading.faulty:
         yield from _check_roles(reading, file)
         if "contrasts" not in reading.faulty:
@@ -105,24 +112,30 @@ def _check_plain_file(where: str, path: Path) -> Iterator[Defect]:
         yield from _at(where, inspect_gzip(path))
 
 
-def _check_marker_files(reading: Reading, file: CohortFile) -> Iterator[Defect]:
-    """Marker tables that parameters name."""
+def _check_reference_files(reading: Reading, file: CohortFile) -> Iterator[Defect]:
+    """Marker tables, subclusters and gene sets that parameters name."""
     for chapter in CHAPTER_PARAMS:
         values = load_defaults(chapter) | file.overrides.get(chapter, {})
-        name = values.get("markers")
-        if not isinstance(name, str):
-            continue
-        where = reading.spot("overrides", chapter, "markers")
-        path = marker_file(name)
-        problem = access_problem(path)
-        expected = "a YAML file in params/reference, or an absolute path to one"
-        if problem:
-            yield Defect(where, f"{path} {problem}", expected, "correct the path")
-            continue
-        try:
-            read_markers(path)
-        except DataError as error:
-            yield Defect(where, str(error), expected, "correct it after params/reference")
+        for parameter, kind, find, read in REFERENCE_FILES:
+            named = values.get(parameter)
+            for name in named if isinstance(named, list) else [named]:
+                if isinstance(name, str):
+                    where = reading.spot("overrides", chapter, parameter)
+                    yield from _check_reference_file(where, find(name), kind, read)
+
+
+def _check_reference_file(
+    where: str, path: Path, kind: str, read: Callable[[Path], object]
+) -> Iterator[Defect]:
+    problem = access_problem(path)
+    expected = f"{kind} in params/reference, or an absolute path to one"
+    if problem:
+        yield Defect(where, f"{path} {problem}", expected, "correct the path")
+        return
+    try:
+        read(path)
+    except DataError as error:
+        yield Defect(where, str(error), expected, "correct it after params/reference")
 
 
 def _check_roles(reading: Reading, file: CohortFile) -> Iterator[Defect]:

@@ -78,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_serve(commands)
     _add_simulate(commands)
     _add_compare(commands)
+    _add_fetch(commands)
     _add_simple(commands, "verify", _verify, "re-hash inputs, tables and figures")
     return parser
 
@@ -154,6 +155,12 @@ def _add_simulate(commands: "Commands") -> None:
 def _add_compare(commands: "Commands") -> None:
     parser = _add(commands, "compare", _compare, "what differs between results")
     parser.add_argument("folders", type=Path, nargs="+", metavar="RESULTS")
+
+
+def _add_fetch(commands: "Commands") -> None:
+    text = "download gene sets listed in params/reference/sources.yml; their content is checked"
+    parser = _add(commands, "fetch", _fetch, text)
+    parser.add_argument("names", nargs="+", metavar="NAME")
 
 
 def _positive(text: str) -> int:
@@ -303,6 +310,14 @@ def _compare(options: argparse.Namespace) -> int:
 
     table = compare_results(options.folders)
     print(table.to_string(index=False) if len(table) else "no difference")
+    return EXIT_OK
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    from helpers.io.gene_sets import fetch_gene_sets
+
+    for name in options.names:
+        print(fetch_gene_sets(name))
     return EXIT_OK
 
 

@@ -14,6 +14,8 @@ STAGES: dict[str, tuple[str, str]] = {
     "atac_integrate": ("helpers.stages.atac", "run_atac_integrate"),
     "atac_annotate": ("helpers.stages.atac", "run_atac_annotate"),
     "cnv": ("helpers.stages.cnv", "run_cnv"),
+    "expression": ("helpers.stages.expression", "run_expression"),
+    "subclusters": ("helpers.stages.subclusters", "run_subclusters"),
 }
 
 

@@ -16,7 +16,7 @@ from helpers.io.atomic import replacing
 from helpers.io.tables import read_table, write_json, write_table
 from helpers.params import CHAPTER_PARAMS, load_defaults, origins
 from helpers.report.jobs import Job, read_job
-from helpers.schema import BARCODE, GROUP, RESULT_COLUMNS, SAMPLE, Claim, Contrast
+from helpers.schema import BARCODE, GROUP, RESULT_COLUMNS, SAMPLE, SUBCLUSTER, Claim, Contrast
 
 SHOWN_ROWS = 1000  # rows of a table put on the page; all are in the file
 PNG_DPI = 300
@@ -80,10 +80,17 @@ class Page:
         """A result of a stage, such as ``rna.h5ad``."""
         return self.results / "objects" / name
 
-    def barcodes(self) -> pd.DataFrame:
-        """Every barcode of every sample with its measures and verdict."""
-        keys = self.samples.loc[self.samples["rna"], "key"]
-        tables = [read_table(self.stage_result(f"samples/{key}.rna.csv")) for key in keys]
+    def barcodes(self, measured: str = "rna") -> pd.DataFrame:
+        """Every barcode of every sample with its measures and verdict.
+
+        Parameters
+        ----------
+        measured
+            ``rna`` or ``fragments``, as the column of the sample sheet.
+        """
+        keys = self.samples.loc[self.samples[measured], "key"]
+        end = {"rna": "rna", "fragments": "atac"}[measured]
+        tables = [read_table(self.stage_result(f"samples/{key}.{end}.csv")) for key in keys]
         merged = pd.concat(tables, ignore_index=True)
         text = [SAMPLE, GROUP]
         return merged.astype(dict.fromkeys(text, str))
@@ -98,12 +105,12 @@ class Page:
             return pd.DataFrame(columns=list(columns), dtype=str)
         return pd.read_csv(path, usecols=list(columns), dtype=str, keep_default_na=False)
 
-    def truth(self, table: str = "cells") -> pd.DataFrame | None:
+    def truth(self, planted: str = "cells") -> pd.DataFrame | None:
         """What was planted in a simulated cohort, cell by cell or otherwise, if it was written."""
-        role = f"truth_{table}"
+        role = f"truth_{planted}"
         if role not in self.job.data:
             return None
-        text = dict.fromkeys((SAMPLE, BARCODE, GROUP), str)
+        text = dict.fromkeys((SAMPLE, BARCODE, GROUP, SUBCLUSTER), str)
         return pd.read_csv(self.job.data[role][0], keep_default_na=False, dtype=text)
 
     # What the chapter shows
@@ -175,10 +182,15 @@ class Page:
         return Html(_table_html(self.chapter, name, table, caption))
 
     def truth_table(
-        self, name: str, compare: Callable[[pd.DataFrame], pd.DataFrame], *, caption: str
+        self,
+        name: str,
+        compare: Callable[[pd.DataFrame], pd.DataFrame],
+        *,
+        caption: str,
+        planted: str = "cells",
     ) -> Html:
         """A table of what was found again of what was planted; a sentence for real cohorts."""
-        truth = self.truth()
+        truth = self.truth(planted)
         if truth is None:
             return Html("<p>Nothing was planted in this cohort: there is no known answer.</p>")
         return self.table(name, compare(truth), caption=caption)
@@ -303,14 +315,17 @@ def _figure_html(chapter: str, panel: str, caption: str, alt: str) -> str:
 
 def _table_html(chapter: str, name: str, table: pd.DataFrame, caption: str) -> str:
     path = f"../tables/{chapter}/{name}.csv"
-    more = ""
+    shown, more = table, ""
     if len(table) > SHOWN_ROWS:
-        more = f" The first {SHOWN_ROWS:,} of {len(table):,} rows are shown; the file has all."
+        ranked = "pvalue" in table
+        shown = (table.sort_values("pvalue", kind="stable") if ranked else table).head(SHOWN_ROWS)
+        which = "with the smallest p-values" if ranked else "at the top"
+        more = f" Of {len(table):,} rows the {SHOWN_ROWS:,} {which} are shown; the file has all."
     return (
         f'<div class="result"><p class="caption"><strong>{html.escape(name)}.csv.</strong> '
         f"{html.escape(caption)}{more} "
         f'<span class="downloads"><a href="{path}" download>CSV, {len(table):,} rows</a></span></p>'
-        f"{_rows_html(table.head(SHOWN_ROWS), 'sortable')}</div>"
+        f"{_rows_html(shown, 'sortable')}</div>"
     )
 
 

@@ -9,10 +9,12 @@ from helpers.params import (
     AnnotationParams,
     ChromatinMapParams,
     CnvParams,
+    ExpressionParams,
     MapParams,
     Params,
     SampleAtacParams,
     SampleRnaParams,
+    SubclusterParams,
     TransferParams,
     marker_file,
     subset,
@@ -23,8 +25,11 @@ from helpers.report.chapters import (
     ATAC_OBJECT,
     CNV_OBJECTS,
     DEPTH_TABLE,
+    EXPRESSION_TABLES,
     PAIR_OBJECT,
     RNA_OBJECT,
+    SUBCLUSTER_KEYS,
+    subcluster_objects,
 )
 from helpers.report.jobs import STAGES, Job
 from helpers.report.modules import trace_code
@@ -116,7 +121,9 @@ def atac_jobs(cohort: Cohort, params: dict[str, Params], digests: DigestCache) -
             continue
         files = {"fragments": sample.fragments, "peaks": sample.peaks}
         data = {
-            role: [str(path), digests.hash(path)] for role, path in files.items() if path is not None
+            role: [str(path), digests.hash(path)]
+            for role, path in files.items()
+            if path is not None
         }
         stem = f"objects/samples/{sample.key}"
         jobs.append(
@@ -143,6 +150,7 @@ def atac_jobs(cohort: Cohort, params: dict[str, Params], digests: DigestCache) -
     annotate = Job(
         name="atac_annotate",
         inputs=(*integrate.outputs[:2], *rna),
+        optional=rna,
         outputs=(ATAC_OBJECT, ACTIVITY_OBJECT, PAIR_OBJECT),
         params=subset(chapter, TransferParams),
         threads=2,
@@ -162,4 +170,33 @@ def cnv_job(cohort: Cohort, params: dict[str, Params]) -> Job:
         design={"groups": cohort.file.groups},
         data={name: [str(path), hash_file(path)] for name, path in tables.items()},
         **code_of(STAGES["cnv"]),
+    )
+
+
+def expression_job(cohort: Cohort, params: dict[str, Params]) -> Job:
+    """Every gene compared between the groups of each contrast, inside every cell type."""
+    return Job(
+        name="expression",
+        inputs=(RNA_OBJECT,),
+        outputs=EXPRESSION_TABLES,
+        params=subset(params["fig3_enrichment"], ExpressionParams),
+        design={"contrasts": [c.model_dump() for c in cohort.file.planned_contrasts()]},
+        threads=2,
+        **code_of(STAGES["expression"]),
+    )
+
+
+def subcluster_job(chapter: str, params: dict[str, Params]) -> Job:
+    """Cells of one type divided into subclusters, with their markers."""
+    values = subset(params[chapter], SubclusterParams)
+    published = marker_file(str(values["published"]))
+    key = SUBCLUSTER_KEYS[chapter]
+    return Job(
+        name=f"subclusters/{key}",
+        inputs=(RNA_OBJECT,),
+        outputs=subcluster_objects(key),
+        params=values,
+        data={"published": [str(published), hash_file(published)]},
+        threads=2,
+        **code_of(STAGES["subclusters"]),
     )

@@ -6,16 +6,26 @@ from pathlib import Path
 
 from helpers.io.digest import DigestCache, hash_file
 from helpers.io.tables import dump_json, read_json, write_json_if_changed
-from helpers.params import Params, load_params
+from helpers.params import Params, gene_set_files, load_params
 from helpers.project import BOOK, NOTEBOOKS, PARAMS
-from helpers.report.chapters import CHAPTERS, CNV_OBJECTS, Chapter, skip_reason
+from helpers.report.chapters import CHAPTERS, CNV_OBJECTS, SUBCLUSTER_KEYS, Chapter, skip_reason
 from helpers.report.jobs import Job
 from helpers.report.modules import notebook_digest, notebook_imports
-from helpers.report.pipeline import atac_jobs, cnv_job, code_of, rna_jobs, sample_row
+from helpers.report.pipeline import (
+    atac_jobs,
+    cnv_job,
+    code_of,
+    expression_job,
+    rna_jobs,
+    sample_row,
+    subcluster_job,
+)
 from helpers.schema import Cohort
 
 BOOK_PAGE = "book/html/index.html"
 CLAIMS = PARAMS / "claims.yml"
+# How the tables of a sample's barcodes end, by the column of the sheet they come from.
+BARCODE_TABLES = {"rna": ".rna.csv", "fragments": ".atac.csv"}
 CHAPTER_RUNNER = ("helpers.report.execute", "execute_chapter")
 
 
@@ -56,6 +66,9 @@ def make_plan(cohort: Cohort, folder: Path) -> Plan:
         jobs += rna_jobs(cohort, params, digests)
     if from_chromatin:
         jobs += atac_jobs(cohort, params, digests)
+    if any(chapter.id == "fig3_enrichment" for chapter in running):
+        jobs.append(expression_job(cohort, params))
+    jobs += [subcluster_job(c.id, params) for c in running if c.id in SUBCLUSTER_KEYS]
     if any(set(CNV_OBJECTS) & set(chapter.objects) for chapter in running):
         jobs.append(cnv_job(cohort, params))
     chapters = [
@@ -102,16 +115,23 @@ def _chapter_job(
     extra: tuple[str, ...] = (),
 ) -> Job:
     notebook = NOTEBOOKS / f"{chapter.notebook}.ipynb"
-    barcodes = tuple(job.outputs[1] for job in stages if job.kind == "rna_sample")
+    barcodes = tuple(
+        output
+        for job in stages
+        for output in job.outputs
+        if output.endswith(tuple(BARCODE_TABLES[need] for need in chapter.needs))
+    )
     data = {"claims": [str(CLAIMS), hash_file(CLAIMS)]}
     for name in chapter.truth if cohort.file.simulated else ():
         truth = cohort.path.parent / "truth" / f"{name}.csv"
         if truth.is_file():
             data[f"truth_{name}"] = [str(truth), digests.hash(truth)]
+    for path in gene_set_files(getattr(params, "gene_sets", [])):
+        data[path.name] = [str(path), hash_file(path)]
     return Job(
         name=f"chapter/{chapter.id}",
         inputs=(
-            *(barcodes if chapter.needs else ()),
+            *barcodes,
             *chapter.objects,
             *chapter.optional,
             *extra,

@@ -72,10 +72,12 @@ def run_atac_integrate(task: Task) -> None:
 def run_atac_annotate(task: Task) -> None:
     """The job ``atac_annotate``."""
     integrated, activity, *rna = task.inputs
+    # in place of RNA that could not be annotated stands the reason, which is no HDF5
+    annotated = next((path for path in rna if h5py.is_hdf5(path)), None)
     stage_atac_annotate(
         integrated,
         activity,
-        rna[0] if rna else None,
+        annotated,
         *task.outputs,
         params=TransferParams.model_validate(task.params),
     )

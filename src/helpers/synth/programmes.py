@@ -210,43 +210,100 @@ HOUSEKEEPING = {
 RIBOSOMAL_LEVEL, MITOCHONDRIAL_LEVEL = 26.0, 28.0
 
 SUBCLUSTER_GENES: dict[tuple[str, str], dict[float, str]] = {
-    ("HSC/MPP", "0"): {LOW: "TCF4 EBF1 ERG AL589693.1 CRIM1"},
+    ("HSC/MPP", "0"): {MID: "TCF4 EBF1 ERG AL589693.1 CRIM1"},
     ("HSC/MPP", "1"): {},
-    ("HSC/MPP", "2"): {LOW: "RASA3 CD247 EML4 SKAP1 ANKRD44"},
-    ("Pro-B", "0"): {LOW: "NEIL1 AC007384.1 CRIM1"},
+    ("HSC/MPP", "2"): {MID: "RASA3 CD247 EML4 SKAP1 ANKRD44"},
+    ("Pro-B", "0"): {MID: "NEIL1 AC007384.1 CRIM1"},
     ("Pro-B", "1"): {},
-    ("Pro-B", "2"): {MID: "HMGB2 TUBA1B", LOW: "SKAP1"},
+    ("Pro-B", "2"): {HIGH: "HMGB2 TUBA1B", MID: "SKAP1"},
     ("Pro-B", "3"): {LOW: "TYMS PCLAF MKI67 CENPF"},
     ("Pro-B", "4"): {HIGH: "PPBP PF4", MID: "GP1BB NRGN"},
 }
 # Genes on everywhere that a subcluster turns up: log2 fold.
 SUBCLUSTER_SHIFTS: dict[tuple[str, str], dict[float, str]] = {
-    ("HSC/MPP", "1"): {1.2: "RPS27 RPL41 RPS15A RPS18 RPL13"},
-    ("Pro-B", "0"): {0.7: "RPS29 B2M RPL41 RPS21"},
-    ("Pro-B", "1"): {1.2: "RPS29 B2M RPL41 RPS21"},
-    ("Pro-B", "2"): {1.0: "PTPRC"},
-    ("Pro-B", "4"): {1.5: "OAZ1"},
+    ("HSC/MPP", "1"): {1.7: "RPS27 RPL41 RPS15A RPS18 RPL13"},
+    ("Pro-B", "0"): {1.6: "RPS29 B2M RPL41 RPS21"},
+    ("Pro-B", "1"): {2.8: "RPS29 B2M RPL41 RPS21"},
+    ("Pro-B", "2"): {2.0: "PTPRC"},
+    ("Pro-B", "4"): {2.5: "OAZ1"},
 }
 SUBCLUSTERED = ("HSC/MPP", "Pro-B")
 # Every subcluster also changes random genes, as the edges of the lineage do.
-SUBCLUSTER_EDGE = (0.03, 0.5)
+SUBCLUSTER_EDGE = (0.2, 0.4)
+
+# Members of pathways, textbook knowledge; those that name a cell type when clusters are labelled
+# (CD3D, CD79A) are left out, so that a shift does not rename the cells.
+ANTIGEN_RECEPTOR_B = (
+    "CD79B CD19 CD22 BLNK BTK SYK LYN PLCG2 PIK3CD PIK3AP1 VAV3 BLK DAPP1 CR2 CD72 GRB2 SOS1 CARD11 "
+    "NFATC3 PIK3CG"
+)
+ANTIGEN_RECEPTOR_T = (
+    "CD247 LCK ZAP70 LAT ITK LCP2 FYB1 SKAP1 THEMIS TRAT1 PTPN22 NFATC2 GRAP2 RASGRP1 PLCG1 VAV1 "
+    "CARD11 MALT1 TEC CD28"
+)
+NOTCH = (
+    "NOTCH1 NOTCH2 NOTCH3 JAG1 JAG2 DLL1 DLL4 HES1 HES5 HEY1 HEYL MAML1 MAML2 MAML3 RBPJ ADAM17 "
+    "NCSTN APH1A PSEN2 LFNG MFNG RFNG DTX1 DTX3 NUMBL"
+)
+ALLOGRAFT = (
+    "HLA-DMA HLA-DMB HLA-DOA HLA-DOB HLA-E HLA-G TAP1 TAP2 TAPBP B2M IL2RG IL2RB IL7 IL10 IL15 IL18 "
+    "IFNGR1 IFNGR2 STAT1 STAT4 JAK2 IRF4 IRF8 CD40 CD80 CD86 FAS TGFB1 CCR2 ICOSLG GBP2 UBE2N CD1D"
+)
+TNF_NFKB = (
+    "NFKB1 NFKB2 NFKBIA NFKBIE REL RELA RELB TNFAIP2 TNFAIP3 TNFAIP8 TNIP1 TRAF1 BIRC3 ICAM1 "
+    "ATF3 IER2 IER3 IER5 EGR1 EGR2 EGR3 DUSP2 DUSP4 DUSP5 KLF4 KLF6 KLF10 NR4A1 NR4A2 NR4A3 MYC MCL1 "
+    "BCL3 GADD45A GADD45B CD69 CD83 CCL20 CXCL2 CXCL3 PTGS2 SOD2 SGK1 IL6"
+)
+REPLICATION = (
+    "MCM2 MCM3 MCM4 MCM5 MCM6 MCM7 PCNA RPA1 RPA2 RPA3 RFC1 RFC2 RFC3 RFC4 RFC5 POLA1 POLA2 POLD1 "
+    "POLD2 POLD3 POLE POLE2 PRIM1 PRIM2 LIG1 FEN1 RNASEH2A GINS2 DNA2"
+)
+CELL_CYCLE = (
+    "CDK1 CCNA2 CCNB1 CCNB2 CCNE2 CDC6 CDC20 CDC25A CDC25C CDC45 CDC7 ORC1 ORC6 DBF4 CHEK1 CHEK2 "
+    "BUB1 BUB1B MAD2L1 PLK1 PTTG1 ESPL1 TTK E2F1 E2F2 SKP2 PKMYT1 WEE1 CDK2 CDK4 RBL1 TFDP1"
+)
+MISMATCH_REPAIR = (
+    "MSH2 MSH6 MSH3 MLH1 MLH3 PMS2 EXO1 PCNA RFC1 RFC2 RFC3 RFC4 RFC5 RPA1 RPA2 RPA3 LIG1 POLD1 POLD2 "
+    "POLD3 SSBP1"
+)
+
+# Pathways a subcluster turns up or down (Liu et al. 2025, Figures 4D and 5D): log2 fold.
+SUBCLUSTER_PATHWAYS: dict[tuple[str, str, str], dict[float, str]] = {
+    ("HSC/MPP", "0", "Allograft rejection"): {1.3: ALLOGRAFT},
+    ("HSC/MPP", "0", "Notch signaling pathway"): {1.3: NOTCH},
+    ("HSC/MPP", "2", "TNF-alpha signaling via NF-kB"): {1.0: TNF_NFKB},
+    ("HSC/MPP", "2", "T cell receptor signaling pathway"): {1.0: ANTIGEN_RECEPTOR_T},
+    ("Pro-B", "0", "B cell receptor signaling pathway"): {1.2: ANTIGEN_RECEPTOR_B},
+    ("Pro-B", "2", "mitotic cell cycle"): {1.4: CELL_CYCLE},
+    ("Pro-B", "2", "DNA replication"): {1.4: REPLICATION},
+    ("Pro-B", "2", "mismatch repair"): {1.4: MISMATCH_REPAIR},
+    ("Pro-B", "3", "mitotic cell cycle"): {1.6: CELL_CYCLE},
+    ("Pro-B", "3", "DNA replication"): {1.6: REPLICATION},
+    ("Pro-B", "3", "mismatch repair"): {1.6: MISMATCH_REPAIR},
+}
 
 # Processes that differ between non-remission and remission inside a type: log2 fold in NCR.
 GROUP_SHIFTS: dict[tuple[str, str], dict[float, str]] = {
-    ("HSC/MPP", "B-cell receptor signalling"): {
-        1.0: "CD79A CD79B CD19 CD22 BLNK BTK SYK LYN PLCG2 PIK3CD PIK3AP1 VAV3 BLK DAPP1 FCRLA"
+    ("HSC/MPP", "B cell receptor signaling pathway"): {2.0: ANTIGEN_RECEPTOR_B},
+    ("HSC/MPP", "T cell receptor signaling pathway"): {-0.4: ANTIGEN_RECEPTOR_T},
+    ("Pro-B", "positive regulation of transcription by RNA polymerase II"): {
+        1.0: "BRD4 MED1 MED12 MED13 MED14 CREBBP EP300 KMT2A KMT2C KMT2D SMARCA4 SMARCC1 ARID1A ARID1B "
+        "BPTF NCOA1 NCOA2 NCOA3 CHD4 CHD7 SETD2 TAF1 POLR2A CDK9 CCNT1 BRD2 SUPT5H SUPT6H"
     },
-    ("HSC/MPP", "T-cell receptor signalling"): {
-        -1.0: "CD3D CD3E CD3G CD247 LCK ZAP70 LAT ITK LCP2 THEMIS SKAP1 TRAT1 PTPN22 NFATC2 FYB1"
-    },
-    ("Pro-B", "transcription"): {
-        0.7: "BRD4 MED1 MED12 CREBBP EP300 KMT2A KMT2D SMARCA4 ARID1A BPTF NCOA3 CHD4 SETD2 TAF1"
-    },
-    ("Pro-B", "DNA replication"): {
-        -1.0: "MCM2 MCM3 MCM4 MCM5 MCM6 MCM7 PCNA RPA1 RPA3 RFC2 RFC4 POLA1 POLD1 POLE PRIM1 GINS2 FEN1"
-    },
+    ("Pro-B", "DNA replication"): {-1.0: REPLICATION},
     ("Pro-B", "factors lost with their motifs"): {-0.9: "SP1 SP3 NRF1"},
 }
+
+
+def shifted_genes(cell_type: str) -> set[str]:
+    """Genes of a type that a pathway moves, which must be on to be moved."""
+    tables = [
+        table
+        for (kind, *_), table in (*SUBCLUSTER_PATHWAYS.items(), *GROUP_SHIFTS.items())
+        if kind == cell_type
+    ]
+    return {gene for table in tables for gene in levels(table)}
+
 
 # Transcription factors and the genes that follow their activity from cell to cell.
 REGULONS: dict[str, str] = {
@@ -293,6 +350,7 @@ def named_genes() -> set[str]:
         *(programme for parts in TYPE_GENES.values() for programme in parts),
         *SUBCLUSTER_GENES.values(),
         *SUBCLUSTER_SHIFTS.values(),
+        *SUBCLUSTER_PATHWAYS.values(),
         *GROUP_SHIFTS.values(),
     ]
     genes = {gene for table in tables for gene in levels(table)}

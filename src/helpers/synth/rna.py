@@ -29,9 +29,11 @@ from helpers.synth.programmes import (
     RIBOSOMAL_LEVEL,
     SUBCLUSTER_EDGE,
     SUBCLUSTER_GENES,
+    SUBCLUSTER_PATHWAYS,
     SUBCLUSTER_SHIFTS,
     levels,
     named_genes,
+    shifted_genes,
     type_levels,
 )
 
@@ -94,12 +96,19 @@ def make_landscape(genes: pd.DataFrame, design: Design) -> Landscape:
     for cell_type in CELL_TYPES:
         log_rate = base + sum(edges[node] for node in _ancestry(cell_type))
         log_rate = _switch_on(log_rate, genes, type_levels(cell_type), design.difficulty)
+        movable = genes["gene"].isin(shifted_genes(cell_type)).to_numpy()
+        log_rate = np.where(movable, np.fmax(log_rate, np.log(SHIFTED_BASE)), log_rate)
         rates[cell_type, ""] = log_rate
         for subcluster in SUBCLUSTERS.get(cell_type, pd.DataFrame()).index:
             key = (cell_type, subcluster)
             shifted = log_rate + _edge(free, *SUBCLUSTER_EDGE, rng)
             shifted = _switch_on(shifted, genes, levels(SUBCLUSTER_GENES[key]), design.difficulty)
             rates[key] = shifted + _shift(genes, SUBCLUSTER_SHIFTS.get(key, {}))
+            rates[key] += sum(
+                _shift(genes, table)
+                for (kind, name, _), table in SUBCLUSTER_PATHWAYS.items()
+                if (kind, name) == key
+            )
     return Landscape(genes, rates, _regulon_loadings(genes))
 
 
@@ -110,7 +119,7 @@ def _base_rates(genes: pd.DataFrame, rng: np.random.Generator) -> tuple[np.ndarr
     rate *= 5500 / rate.sum()
     special = symbols.isin(named_genes() | set(FEMALE_GENES) | set(MALE_GENES))
     rate[special.to_numpy()] = BACKGROUND
-    shifted = {gene for table in GROUP_SHIFTS.values() for gene in levels(table)}
+    shifted = {gene for cell_type in CELL_TYPES for gene in shifted_genes(cell_type)}
     markers = {gene for cell_type in CELL_TYPES for gene in type_levels(cell_type)}
     rate[symbols.isin(shifted - markers).to_numpy()] = SHIFTED_BASE
     rate[is_ribosomal(symbols).to_numpy()] = RIBOSOMAL_LEVEL

@@ -8,6 +8,7 @@ from helpers.synth.programmes import (
     CELL_TYPES,
     GROUP_SHIFTS,
     SUBCLUSTER_GENES,
+    SUBCLUSTER_PATHWAYS,
     SUBCLUSTER_SHIFTS,
     levels,
     type_levels,
@@ -22,16 +23,17 @@ def make_truth(landscape: Landscape, design: Design) -> dict[str, pd.DataFrame]:
     -------
     Name of the table to table: ``composition`` (mean share of each type in each group),
     ``subclusters`` (share within its type), ``markers`` (mean UMIs per 10,000 in a type),
-    ``subcluster_markers`` (log2 fold against the type), ``shifts`` (log2 fold of NCR against the
-    other groups) and ``copy_number`` (arms gained and lost). Where the groups do not differ,
-    shares are those of the controls and the last two have no row.
+    ``subcluster_markers`` (log2 fold against the type), ``pathways`` (log2 fold of a gene in a
+    subcluster against its type, or in NCR against the other groups) and ``copy_number`` (arms
+    gained and lost). Where the groups do not differ, shares are those of the controls, no pathway
+    differs between groups and no arm is altered.
     """
     return {
         "composition": _list_composition(design),
         "subclusters": _list_subclusters(design),
         "markers": _list_markers(landscape),
         "subcluster_markers": _list_subcluster_markers(landscape),
-        "shifts": _list_shifts(design),
+        "pathways": _list_pathways(design),
         "copy_number": _list_copy_number(design),
     }
 
@@ -76,14 +78,20 @@ def _list_subcluster_markers(landscape: Landscape) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["cell_type", "subcluster", "gene", "log2fc"])
 
 
-def _list_shifts(design: Design) -> pd.DataFrame:
+def _list_pathways(design: Design) -> pd.DataFrame:
     rows = [
-        (cell_type, process, gene, log2fc)
-        for (cell_type, process), programme in GROUP_SHIFTS.items()
+        (cell_type, subcluster, "", pathway, gene, log2fc)
+        for (cell_type, subcluster, pathway), programme in SUBCLUSTER_PATHWAYS.items()
+        for gene, log2fc in levels(programme).items()
+    ]
+    rows += [
+        (cell_type, "", "NCR vs CR", pathway, gene, log2fc)
+        for (cell_type, pathway), programme in GROUP_SHIFTS.items()
         for gene, log2fc in levels(programme).items()
         if design.group_effects
     ]
-    return pd.DataFrame(rows, columns=["cell_type", "process", "gene", "log2fc"])
+    columns = ["cell_type", "subcluster", "contrast", "pathway", "gene", "log2fc"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _list_copy_number(design: Design) -> pd.DataFrame:

@@ -1,0 +1,117 @@
+"""Differences in expression: the test by cell beside the test by sample."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from helpers.plot.style import DARK, GREY, OKABE_ITO, PAGE_WIDTH_MM, new_grid, own_axes, plain
+from helpers.schema import CELL_TYPE, CONTRAST, GENE
+
+CALLS = {
+    "neither": (GREY, ".", "neither"),
+    "cell only": (OKABE_ITO[1], "D", "test by cell only"),
+    "sample only": (OKABE_ITO[4], "s", "test by sample only"),
+    "both": (OKABE_ITO[0], "o", "both"),
+}
+LABELLED = 6  # genes named in each direction, fewer where names would touch
+LABEL_HEIGHT = 0.045  # of a name, as a share of the axis
+
+
+def plot_concordance(paired: pd.DataFrame, *, cell_types: list[str]) -> Figure:
+    """Fold change by sample against fold change by cell, coloured by which test calls the gene.
+
+    Parameters
+    ----------
+    paired
+        ``cell_type``, ``gene``, ``log2fc``, ``sample_log2fc``, ``called``, one contrast; genes
+        that one test alone covers are not drawn.
+    cell_types
+        One pair of axes each.
+    """
+    figure, axes = new_grid(PAGE_WIDTH_MM, 80, 1, max(2, len(cell_types)))
+    for ax, kind in zip(axes, cell_types, strict=False):
+        mine = paired[(paired[CELL_TYPE] == kind) & paired["sample_log2fc"].notna()]
+        for name, (colour, marker, label) in CALLS.items():
+            part = mine[mine["called"] == name]
+            ax.scatter(
+                part["log2fc"],
+                part["sample_log2fc"],
+                s=3 if name == "neither" else 8,
+                color=colour,
+                marker=marker,
+                linewidths=0,
+                rasterized=True,
+                label=f"{label} ({len(part):,})",
+            )
+        _name_genes(ax, mine[mine["called"] == "both"])
+        ax.axhline(0, color=DARK, linewidth=0.5)
+        ax.axvline(0, color=DARK, linewidth=0.5)
+        ax.set_title(plain(kind), pad=30)
+        ax.set_xlabel("log2 fold change, mean of cells")
+        ax.set_ylabel("log2 fold change, sums by sample")
+        ax.legend(ncols=2, loc="lower left", bbox_to_anchor=(-0.05, 1.0), markerscale=1.5)
+    for ax in axes[len(cell_types) :]:
+        ax.set_visible(False)
+    return figure
+
+
+def _name_genes(ax: Axes, called: pd.DataFrame) -> None:
+    """Write the names of the genes that differ most in both directions."""
+    ordered = called.sort_values("sample_log2fc")
+    ends = pd.concat([ordered.head(LABELLED), ordered.tail(LABELLED)]).drop_duplicates(GENE)
+    ax.margins(0.16, 0.06)
+    high = np.ptp(ax.get_ylim()) * LABEL_HEIGHT
+    taken: list[tuple[int, float]] = []
+    for row in ends.sort_values("sample_log2fc", key=np.abs, ascending=False).itertuples():
+        side = -1 if row.sample_log2fc < 0 else 1
+        if any(side == s and abs(row.sample_log2fc - y) < high for s, y in taken):
+            continue
+        taken.append((side, row.sample_log2fc))
+        ax.annotate(
+            str(row.gene),
+            (row.log2fc, row.sample_log2fc),
+            xytext=(3 * side, 0),
+            textcoords="offset points",
+            fontsize=5,
+            fontstyle="italic",
+            ha="left" if side > 0 else "right",
+            va="center",
+        )
+
+
+def plot_calls(calls: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """How many genes each test calls in every type.
+
+    Parameters
+    ----------
+    calls
+        ``cell_type``, ``contrast``, ``both``, ``cell_only``, ``sample_only``.
+    """
+    ax = own_axes(ax, 150, 26 + 5.5 * len(calls))
+    several = len(set(calls[CONTRAST])) > 1
+    left = np.zeros(len(calls))
+    for name in ("both", "cell only", "sample only"):
+        colour, _, label = CALLS[name]
+        width = calls[name.replace(" ", "_")].to_numpy()
+        ax.barh(
+            range(len(calls)),
+            width,
+            left=left,
+            color=colour,
+            edgecolor="white",
+            linewidth=0.3,
+            hatch="////" if name == "cell only" else None,
+            label=f"{label} ({width.sum():,})",
+        )
+        left = left + width
+    names = [
+        f"{plain(row.cell_type)}, {plain(row.contrast)}" if several else plain(row.cell_type)
+        for row in calls.itertuples()
+    ]
+    ax.set_yticks(range(len(calls)), names)
+    ax.set_ylim(len(calls) - 0.4, -0.6)
+    ax.set_ylabel("cell type")
+    ax.set_xlabel("genes called")
+    ax.legend(title="called by (genes)", loc="center left", bbox_to_anchor=(1.01, 0.5))
+    return ax
