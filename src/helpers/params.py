@@ -181,6 +181,8 @@ class ChromatinMapParams(Params):
     n_neighbors: int = Field(ge=2, le=200, description="neighbours of each nucleus in the graph")
     resolution: float = Field(gt=0, description="Leiden resolution")
     upstream: int = Field(ge=0, description="bp before a gene that count to its activity")
+    promoter_upstream: int = Field(ge=0, description="bp before a start site that are promoter")
+    promoter_downstream: int = Field(ge=0, description="bp behind a start site that are promoter")
     seed: int = Field(ge=0, description="start of the random numbers")
 
 
@@ -202,8 +204,6 @@ class AccessibilityParams(SampleAtacParams, ChromatinMapParams, TransferParams):
 
     markers: str = Field(description="marker genes, in params/reference/ or an absolute path")
     markers_shown: int = Field(ge=1, le=10, description="marker genes a type shows in the dot plot")
-    promoter_upstream: int = Field(ge=0, description="bp before a start site that are promoter")
-    promoter_downstream: int = Field(ge=0, description="bp behind a start site that are promoter")
     transform: Literal["logit", "asin"] = Field(description="transform of the proportions")
     confidence: float = Field(gt=0.5, lt=1, description="coverage of the intervals")
     fdr: float = Field(gt=0, lt=1, description="Benjamini-Hochberg threshold")

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from helpers.compute.claims import judge_claims
 from helpers.errors import DataError
 from helpers.io.atomic import replacing
+from helpers.io.objects import is_object, read_cells
 from helpers.io.tables import read_table, write_json, write_table
 from helpers.params import CHAPTER_PARAMS, load_defaults, origins
 from helpers.report.jobs import Job, read_job
@@ -104,6 +105,13 @@ class Page:
         if name not in self.job.optional or not path.exists() or not _is_table(path, columns):
             return pd.DataFrame(columns=list(columns), dtype=str)
         return pd.read_csv(path, usecols=list(columns), dtype=str, keep_default_na=False)
+
+    def optional_cells(self, name: str, columns: tuple[str, ...]) -> pd.DataFrame:
+        """Columns of the cells of an object the chapter can do without; no row where there is none."""
+        path = self.results / name
+        if name not in self.job.optional or not path.exists() or not is_object(path):
+            return pd.DataFrame(columns=list(columns), dtype=str)
+        return read_cells(path)[list(columns)].astype(str)
 
     def truth(self, planted: str = "cells") -> pd.DataFrame | None:
         """What was planted in a simulated cohort, cell by cell or otherwise, if it was written."""

@@ -17,7 +17,7 @@ from helpers.compute.integration import align_harmony
 from helpers.compute.lsi import correlate_depth, find_lsi, pick_peaks, weigh_terms
 from helpers.compute.normalise import log_normalise
 from helpers.compute.nuclei import call_doublets, judge_nuclei, score_doublets
-from helpers.compute.peaks import merge_peaks, name_peaks
+from helpers.compute.peaks import annotate_peaks, merge_peaks, name_peaks
 from helpers.compute.quality import KEPT
 from helpers.compute.transfer import transfer_labels
 from helpers.errors import DataError, NotPossibleError
@@ -30,8 +30,8 @@ from helpers.io.fragments import (
     read_store_barcodes,
 )
 from helpers.io.genome import read_annotation, read_regions
-from helpers.io.objects import read_object, write_object
-from helpers.io.reference import read_genes
+from helpers.io.objects import is_object, read_object, write_object
+from helpers.io.reference import GENES, read_genes
 from helpers.io.tables import read_table, write_table
 from helpers.params import ChromatinMapParams, SampleAtacParams, TransferParams
 from helpers.schema import BARCODE, CELL_TYPE, CLUSTER, DONOR, SAMPLE, UNASSIGNED, UNKNOWN
@@ -39,6 +39,8 @@ from helpers.stages.rna import SampleRow
 from helpers.stages.task import Task
 
 MEASURES = ["n_fragments", "tss_enrichment", "frip", "nucleosome_signal"]
+# Barcodes with a smaller share of the fragments a nucleus needs are empty droplets: not listed.
+LISTED = 0.1
 DOUBLETS = ["doublet_enrichment", "doublet_score"]
 
 
@@ -72,8 +74,7 @@ def run_atac_integrate(task: Task) -> None:
 def run_atac_annotate(task: Task) -> None:
     """The job ``atac_annotate``."""
     integrated, activity, *rna = task.inputs
-    # in place of RNA that could not be annotated stands the reason, which is no HDF5
-    annotated = next((path for path in rna if h5py.is_hdf5(path)), None)
+    annotated = next((path for path in rna if is_object(path)), None)
     stage_atac_annotate(
         integrated,
         activity,
@@ -83,11 +84,9 @@ def run_atac_annotate(task: Task) -> None:
     )
 
 
-def read_gene_table(path: Path) -> pd.DataFrame:
-    """Genes of an annotation, or of the table that comes with the project."""
-    from helpers.io.reference import GENES
-
-    return read_genes() if path == GENES else read_annotation(path)[0]
+def read_gene_model(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Genes and exons of an annotation, or of the table that comes with the project (no exons)."""
+    return (read_genes(), read_genes().iloc[:0]) if path == GENES else read_annotation(path)
 
 
 def stage_atac_sample(
@@ -108,8 +107,8 @@ def stage_atac_sample(
     source
         ``fragments.tsv.gz``.
     barcodes
-        Written: CSV, one row a barcode with its measures and verdict; the row is its number in
-        the store.
+        Written: CSV, one row a barcode with its measures, verdict and number (``code``) in the
+        store. Barcodes with less than a tenth of the fragments a nucleus needs are not listed.
     store
         Written: the fragments, quick to read again.
     called
@@ -127,17 +126,20 @@ def stage_atac_sample(
         msg = f"sample {row.sample} has no fragments"
         raise NotPossibleError(msg)
     regions = find_peaks(peaks, store, fdr=params.peak_fdr)
-    genes = read_gene_table(annotation)
+    genes, _ = read_gene_model(annotation)
     measured = measure_fragments(read_store(store), starts=list_starts(genes), peaks=regions)
     table = measured.assign(tss_enrichment=measured[f"tss_{params.tss_definition}"])
     table = table.drop(columns=["tss_archr", "tss_signac"])
+    table.insert(0, "code", np.arange(len(table)))
+    table.insert(0, BARCODE, names)
+    table = table[table["n_fragments"] >= LISTED * params.min_fragments].reset_index(drop=True)
     table["verdict"] = judge_nuclei(
         table,
         fragments=(params.min_fragments, params.max_fragments),
         min_tss=params.min_tss,
         min_frip=params.min_frip,
     )
-    table = table.join(_rate_doublets(store, regions, table, params))
+    table = table.join(_rate_doublets(store, regions, table, len(names), params))
     doublet = call_doublets(
         table["doublet_enrichment"].fillna(0).to_numpy()[_passed(table)],
         cut=params.doublet_cut,
@@ -146,7 +148,6 @@ def stage_atac_sample(
     table.loc[table.index[_passed(table)][doublet], "verdict"] = "doublet"
     for position, (name, value) in enumerate(vars(row).items()):
         table.insert(position, name, value)
-    table.insert(0, BARCODE, names)
     write_table(table, barcodes)
     write_table(regions, called)
 
@@ -172,32 +173,39 @@ def _passed(table: pd.DataFrame) -> np.ndarray:
     return (table["verdict"] == KEPT).to_numpy()
 
 
-def _rows(chosen: np.ndarray) -> np.ndarray:
-    """Row of every chosen barcode among the chosen; -1 for the others."""
-    return np.where(chosen, np.cumsum(chosen) - 1, -1)
+def _rows(codes: pd.Series, n_barcodes: int) -> np.ndarray:
+    """Row of every chosen barcode, by its number in the store; -1 for the others."""
+    rows = np.full(n_barcodes, -1)
+    rows[codes] = np.arange(len(codes))
+    return rows
 
 
 def _rate_doublets(
-    store: Path, peaks: pd.DataFrame, table: pd.DataFrame, params: SampleAtacParams
+    store: Path,
+    peaks: pd.DataFrame,
+    table: pd.DataFrame,
+    n_barcodes: int,
+    params: SampleAtacParams,
 ) -> pd.DataFrame:
     """Doublet scores of the nuclei that passed; missing for the others."""
     passed = _passed(table)
     columns = pd.DataFrame(np.nan, index=table.index, columns=DOUBLETS)
     if passed.sum() < max(params.min_nuclei_doublets, params.doublet_lsi + 1):
         return columns
-    counts = count_peaks(read_store(store), peaks, rows=_rows(passed))
+    rows = _rows(table.loc[passed, "code"], n_barcodes)
+    counts = count_peaks(read_store(store), peaks, rows=rows)
     scores = score_doublets(counts, n_components=params.doublet_lsi, seed=params.seed)
     columns.loc[passed, DOUBLETS] = np.column_stack([scores.enrichment, scores.score])
     return columns
 
 
 @dataclass(frozen=True)
-class _Nuclei:
+class Nuclei:
     """The nuclei kept of one sample."""
 
     cells: pd.DataFrame
     rows: np.ndarray
-    """Row in ``cells`` for each barcode of the store, -1 for those left out."""
+    """Row in ``cells`` for each barcode of the store, by its number; -1 for those left out."""
     store: Path
 
     def blocks(self) -> Iterator[FragmentBlock]:
@@ -237,7 +245,7 @@ def stage_atac_integrate(
     """
     from helpers.compute.embedding import cluster_cells, connect_neighbors, embed_cells
 
-    samples = [_read_nuclei(*pair) for pair in zip(barcodes, stores, strict=True)]
+    samples = [read_nuclei(*pair) for pair in zip(barcodes, stores, strict=True)]
     obs = pd.concat([sample.cells for sample in samples])
     if len(obs) <= params.n_lsi + 1:
         msg = (
@@ -251,7 +259,10 @@ def stage_atac_integrate(
         widths=(20, params.max_peak_width),
     )
     counts = _stack(samples, lambda s: count_peaks(s.blocks(), merged, rows=s.rows))
-    adata = ad.AnnData(counts, obs=obs, var=merged.set_index(name_peaks(merged)))
+    genes, exons = read_gene_model(annotation)
+    promoter = (params.promoter_upstream, params.promoter_downstream)
+    var = merged.join(annotate_peaks(merged, genes, exons, promoter=promoter))
+    adata = ad.AnnData(counts, obs=obs, var=var.set_index(name_peaks(merged)))
     _project(adata, depth, params)
     graph = connect_neighbors(
         adata.obsm["X_aligned"], n_neighbors=params.n_neighbors, seed=params.seed
@@ -261,7 +272,6 @@ def stage_atac_integrate(
     adata.obsm["X_map"] = embed_cells(graph, method="umap", seed=params.seed).astype(np.float32)
     write_object(adata, result)
     del adata, counts, graph
-    genes = read_gene_table(annotation)
     genes = genes[genes["chrom"].isin(merged["chrom"].unique())].reset_index(drop=True)
     over_genes = _stack(
         samples, lambda s: count_genes(s.blocks(), genes, rows=s.rows, upstream=params.upstream)
@@ -271,21 +281,29 @@ def stage_atac_integrate(
     write_object(ad.AnnData(over_genes, obs=obs, var=var), activity)
 
 
-def _read_nuclei(barcodes: Path, store: Path) -> _Nuclei:
+def read_nuclei(barcodes: Path, store: Path) -> Nuclei:
+    """The nuclei kept of a sample, from what :func:`stage_atac_sample` wrote.
+
+    Raises
+    ------
+    DataError
+        If the two files are not of the same barcodes.
+    """
     table = read_table(barcodes)
-    if table[BARCODE].tolist() != read_store_barcodes(store):
+    names = np.array(read_store_barcodes(store), dtype=object)
+    if table["code"].max() >= len(names) or (names[table["code"]] != table[BARCODE]).any():
         msg = f"{barcodes} and {store} are not of the same barcodes; make both again"
         raise DataError(msg)
-    chosen = _passed(table)
-    cells = table.loc[chosen].drop(columns="verdict")
-    names = list(vars(SampleRow("", "", "", "")))
-    cells[names] = cells[names].fillna("").astype(str)
+    kept = table.loc[_passed(table)]
+    cells = kept.drop(columns=["verdict", "code"])
+    text = list(vars(SampleRow("", "", "", "")))
+    cells[text] = cells[text].fillna("").astype(str)
     cells.index = pd.Index(cells[SAMPLE] + ":" + cells[BARCODE], name="cell")
-    return _Nuclei(cells, _rows(chosen), store)
+    return Nuclei(cells, _rows(kept["code"], len(names)), store)
 
 
 def _stack(
-    samples: list[_Nuclei], count: Callable[[_Nuclei], sparse.csr_matrix]
+    samples: list[Nuclei], count: Callable[[Nuclei], sparse.csr_matrix]
 ) -> sparse.csr_matrix:
     """Counts of all samples, one below the other."""
     blocks = [count(sample) for sample in samples if len(sample.cells)]
@@ -354,7 +372,7 @@ def stage_atac_annotate(
     else:
         columns = transfer_types(reference, genes, adata.obsm["X_unaligned"], params=params)
         adata.obs[columns.columns] = columns
-    genes.obs = adata.obs.copy()
+    genes.obs = adata.obs.assign(n_activity=np.asarray(genes.X.sum(axis=1)).ravel())
     write_object(adata, result)
     write_object(genes, activity_result)
     write_pair({"rna": reference, "atac": adata}, both)
