@@ -120,6 +120,56 @@ rule subclusters:
         RUN
 
 
+rule atac_sample:
+    input:
+        spec="jobs/atac_sample/{sample}.json",
+    output:
+        "objects/samples/{sample}.atac.csv",
+        "objects/samples/{sample}.fragments.h5",
+        "objects/samples/{sample}.peaks.csv",
+    log:
+        "logs/atac_sample.{sample}.log",
+    threads: 1
+    resources:
+        mem_mb=4000,
+    shell:
+        RUN
+
+
+rule atac_integrate:
+    input:
+        lambda w: inputs_of("atac_integrate"),
+        spec="jobs/atac_integrate.json",
+    output:
+        "objects/atac_integrated.h5ad",
+        "objects/activity_counts.h5ad",
+        "objects/atac_depth.csv",
+    log:
+        "logs/atac_integrate.log",
+    threads: 2
+    resources:
+        mem_mb=12000,
+    shell:
+        RUN
+
+
+rule atac_annotate:
+    input:
+        lambda w: inputs_of("atac_annotate"),
+        spec="jobs/atac_annotate.json",
+    output:
+        "objects/atac.h5ad",
+        "objects/gene_activity.h5ad",
+        "objects/cohort.h5mu",
+    log:
+        "logs/atac_annotate.log",
+    threads: 2
+    resources:
+        mem_mb=12000,
+    shell:
+        RUN
+
+
 rule cnv:
     input:
         "objects/rna.h5ad",

@@ -21,7 +21,8 @@ CLUSTER = "cluster"
 SUBCLUSTER = "subcluster"
 GENE = "gene"
 UNKNOWN = "unknown"
-UNCALLED = (UNKNOWN, "unassigned")  # labels of cells and nuclei whose type is not known
+UNASSIGNED = "unassigned"
+UNCALLED = (UNKNOWN, UNASSIGNED)  # labels of cells and nuclei whose type is not known
 CONTRAST = "contrast"
 
 # The columns a results table must have at least (more are fine), by chapter and table.
@@ -39,6 +40,19 @@ RESULT_COLUMNS: dict[tuple[str, str], tuple[str, ...]] = {
         "pvalue",
         "padj",
     ),
+    ("fig2_accessibility", "proportions"): (SAMPLE, GROUP, CELL_TYPE, "n_cells", "fraction"),
+    ("fig2_accessibility", "contrasts"): (
+        "contrast",
+        CELL_TYPE,
+        "unit",
+        "test",
+        "effect",
+        "ci_low",
+        "ci_high",
+        "pvalue",
+        "padj",
+    ),
+    ("fig2_accessibility", "transfer"): (SAMPLE, BARCODE, "predicted", "score"),
     ("fig3_enrichment", "genes"): (CELL_TYPE, CONTRAST, GENE, "log2fc", "pvalue", "padj"),
     ("fig3_enrichment", "terms"): (
         CELL_TYPE,

@@ -29,6 +29,11 @@ def read_object(path: Path) -> "ad.AnnData":
     return ad.read_h5ad(path)
 
 
+def is_object(path: Path) -> bool:
+    """Whether a file is an object: in place of one that could not be made stands the reason."""
+    return bool(h5py.is_hdf5(path))
+
+
 def read_cells(path: Path) -> pd.DataFrame:
     """Only the cells' table of an object; the matrix is not touched."""
     import anndata as ad
@@ -55,8 +60,15 @@ def read_genes_of(path: Path) -> pd.DataFrame:
         return ad.io.read_elem(file["var"])
 
 
-def read_counts(path: Path, genes: list[str]) -> tuple[sparse.csr_matrix, pd.Series]:
+def read_counts(
+    path: Path, genes: list[str], *, total: str = "n_umis"
+) -> tuple[sparse.csr_matrix, pd.Series]:
     """Counts of some genes, and every cell's total over all genes.
+
+    Parameters
+    ----------
+    total
+        Column of ``obs`` that holds the total.
 
     Raises
     ------
@@ -74,7 +86,7 @@ def read_counts(path: Path, genes: list[str]) -> tuple[sparse.csr_matrix, pd.Ser
     counts = (
         sparse.csr_matrix(adata[:, genes].X[:]) if genes else sparse.csr_matrix((adata.n_obs, 0))
     )
-    totals = adata.obs["n_umis"].copy()
+    totals = adata.obs[total].copy()
     adata.file.close()
     return counts, totals
 

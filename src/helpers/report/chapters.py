@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from helpers.schema import Cohort
 
 RNA_OBJECT = "objects/rna.h5ad"
+ATAC_OBJECT = "objects/atac.h5ad"
+ACTIVITY_OBJECT = "objects/gene_activity.h5ad"
+PAIR_OBJECT = "objects/cohort.h5mu"
+DEPTH_TABLE = "objects/atac_depth.csv"
 CNV_OBJECTS = (
     "objects/cnv.h5ad",
     "objects/cnv_profiles.h5ad",
@@ -28,8 +32,6 @@ def subcluster_objects(key: str) -> tuple[str, ...]:
     )
 
 
-# Insertions of all nuclei in the cohort's peaks.
-ATAC_OBJECT = "objects/atac.h5ad"
 MOTIF_OBJECTS = ("objects/motif_matches.h5ad", "objects/motif_deviations.h5ad")
 RNA_SUMS = "objects/rna_sums.h5ad"
 # Chapter that shows peaks and motifs of a type -> name of the type in files.
@@ -89,6 +91,17 @@ CHAPTERS: tuple[Chapter, ...] = (
         objects=(RNA_OBJECT, "objects/cluster_labels.csv"),
     ),
     Chapter(
+        "fig2_accessibility",
+        "accessibility",
+        "Open chromatin",
+        "Figure 2A–E",
+        "Do open-chromatin profiles show the same types and the same shift?",
+        needs=("fragments",),
+        objects=(ATAC_OBJECT, ACTIVITY_OBJECT, DEPTH_TABLE),
+        optional=(RNA_OBJECT,),
+        truth=("nuclei",),
+    ),
+    Chapter(
         "fig3_enrichment",
         "enrichment",
         "Genes and processes",
@@ -139,7 +152,7 @@ CHAPTERS: tuple[Chapter, ...] = (
         objects=(*MOTIF_OBJECTS, *peak_tables("hsc_mpp")),
         optional=(RNA_SUMS,),
         truth=("motifs",),
-        genome=("fasta", "annotation"),
+        genome=("fasta",),
     ),
     Chapter(
         "fig8_pro_b_motifs",
@@ -151,7 +164,7 @@ CHAPTERS: tuple[Chapter, ...] = (
         objects=(*MOTIF_OBJECTS, *peak_tables("pro_b")),
         optional=(RNA_SUMS,),
         truth=("motifs",),
-        genome=("fasta", "annotation"),
+        genome=("fasta",),
     ),
     Chapter(
         "claims",

@@ -1,30 +1,37 @@
 """The stage jobs of a cohort: which there are, what they read and with which parameters."""
 
-from pathlib import Path
 from typing import TypedDict
 
 from helpers.errors import ParamsError
+from helpers.io.cohort import expand_home
 from helpers.io.digest import DigestCache, hash_file
+from helpers.io.reference import GENES
 from helpers.params import (
     AnnotationParams,
+    ChromatinMapParams,
     CnvParams,
     ExpressionParams,
     MapParams,
     MotifScanParams,
     Params,
     PeakContrastParams,
+    SampleAtacParams,
     SampleRnaParams,
     SubclusterParams,
+    TransferParams,
     marker_file,
     subset,
 )
 from helpers.project import REFERENCE
 from helpers.report.chapters import (
+    ACTIVITY_OBJECT,
     ATAC_OBJECT,
     CNV_OBJECTS,
+    DEPTH_TABLE,
     EXPRESSION_TABLES,
     MOTIF_KEYS,
     MOTIF_OBJECTS,
+    PAIR_OBJECT,
     RNA_OBJECT,
     RNA_SUMS,
     SUBCLUSTER_KEYS,
@@ -99,6 +106,66 @@ def rna_jobs(cohort: Cohort, params: dict[str, Params], digests: DigestCache) ->
     return [*jobs, integrate, annotate]
 
 
+def genome_data(cohort: Cohort, digests: DigestCache) -> dict[str, list[str]]:
+    """Files of the genome with their digests; the project's own genes where none are named."""
+    named = {
+        role: cohort.path.parent / expand_home(name)
+        for role, name in cohort.file.genome.model_dump().items()
+        if name is not None
+    }
+    files = {"annotation": GENES} | named
+    return {role: [str(path), digests.hash(path)] for role, path in files.items()}
+
+
+def atac_jobs(cohort: Cohort, params: dict[str, Params], digests: DigestCache) -> list[Job]:
+    """Nuclei kept of every sample, one map of all, labels from RNA where there is any."""
+    chapter = params["fig2_accessibility"]
+    genome = genome_data(cohort, digests)
+    code = code_of(STAGES["atac_sample"])
+    jobs = []
+    for sample in cohort.samples:
+        if sample.fragments is None:
+            continue
+        files = {"fragments": sample.fragments, "peaks": sample.peaks}
+        data = {
+            role: [str(path), digests.hash(path)]
+            for role, path in files.items()
+            if path is not None
+        }
+        stem = f"objects/samples/{sample.key}"
+        jobs.append(
+            Job(
+                name=f"atac_sample/{sample.key}",
+                inputs=(),
+                outputs=(f"{stem}.atac.csv", f"{stem}.fragments.h5", f"{stem}.peaks.csv"),
+                params=subset(chapter, SampleAtacParams),
+                design=sample_row(sample),
+                data=data | {"annotation": genome["annotation"]},
+                **code,
+            )
+        )
+    integrate = Job(
+        name="atac_integrate",
+        inputs=tuple(output for job in jobs for output in job.outputs),
+        outputs=("objects/atac_integrated.h5ad", "objects/activity_counts.h5ad", DEPTH_TABLE),
+        params=subset(chapter, ChromatinMapParams),
+        data={role: file for role, file in genome.items() if role != "fasta"},
+        threads=2,
+        **code_of(STAGES["atac_integrate"]),
+    )
+    rna = (RNA_OBJECT,) if any(sample.rna for sample in cohort.samples) else ()
+    annotate = Job(
+        name="atac_annotate",
+        inputs=(*integrate.outputs[:2], *rna),
+        optional=rna,
+        outputs=(ATAC_OBJECT, ACTIVITY_OBJECT, PAIR_OBJECT),
+        params=subset(chapter, TransferParams),
+        threads=2,
+        **code_of(STAGES["atac_annotate"]),
+    )
+    return [*jobs, integrate, annotate]
+
+
 def cnv_job(cohort: Cohort, params: dict[str, Params]) -> Job:
     """Copy number of all annotated cells."""
     tables = {name: REFERENCE / name for name in ("genes_grch38.tsv.gz", "arms_grch38.tsv")}
@@ -152,18 +219,17 @@ def motif_jobs(
     ParamsError
         If chapters want motifs to be found in different ways: it is done once for all.
     """
-    root, genome = cohort.path.parent, cohort.file.genome
-    fasta, annotation = root / str(genome.fasta), root / str(genome.annotation)
+    genome = genome_data(cohort, digests)
     scan = Job(
         name="motif_scan",
         inputs=(ATAC_OBJECT,),
         outputs=MOTIF_OBJECTS,
         params=_common_scan(params),
-        data={"fasta": [str(fasta), digests.hash(fasta)]},
+        data={"fasta": genome["fasta"]},
         threads=2,
         **code_of(STAGES["motif_scan"]),
     )
-    jobs = [scan, *(_contrast_job(c, cohort, params, annotation, digests) for c in chapters)]
+    jobs = [scan, *(_contrast_job(c, cohort, params, genome, digests) for c in chapters)]
     if any(sample.rna for sample in cohort.samples):
         jobs.append(
             Job(
@@ -194,7 +260,7 @@ def _contrast_job(
     chapter: str,
     cohort: Cohort,
     params: dict[str, Params],
-    annotation: Path,
+    genome: dict[str, list[str]],
     digests: DigestCache,
 ) -> Job:
     key = MOTIF_KEYS[chapter]
@@ -213,6 +279,6 @@ def _contrast_job(
             "contrasts": [c.model_dump() for c in cohort.file.planned_contrasts()],
             "samples": {sample.sample: sample.key for sample in used},
         },
-        data=data | {"annotation": [str(annotation), digests.hash(annotation)]},
+        data=data | {"annotation": genome["annotation"]},
         **code_of(STAGES["peak_contrasts"]),
     )

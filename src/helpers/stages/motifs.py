@@ -24,9 +24,10 @@ from helpers.compute.motif_groups import group_motifs
 from helpers.compute.motif_scan import match_motifs, measure_gc
 from helpers.compute.tracks import measure_coverage
 from helpers.errors import NotPossibleError
+from helpers.io.genome import read_annotation
 from helpers.io.motifs import read_jaspar
 from helpers.io.objects import read_object, write_object
-from helpers.io.region import read_gene_parts, read_region, read_sequences
+from helpers.io.region import read_region, read_sequences
 from helpers.io.tables import write_table
 from helpers.params import MotifScanParams, PeakContrastParams
 from helpers.schema import (
@@ -174,8 +175,8 @@ def stage_peak_contrasts(
     counts = sparse.csc_matrix(adata.X)
     del adata.X
     depth = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
-    parts = read_gene_parts(annotation)
-    genes = parts[parts["feature"] == "gene"]
+    genes, exons = read_annotation(annotation)
+    parts = pd.concat([genes.assign(feature="gene"), exons.assign(feature="exon")])
     places = adata.var[PLACE].reset_index(drop=True)
     places = places.join(name_nearest(places, genes))
     data = _Peaks(counts, depth, cells, places)
