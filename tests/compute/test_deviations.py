@@ -125,6 +125,16 @@ def test_expect_deviations__finds_the_nuclei_where_a_motif_is_open():
     assert np.abs(z[:40, 1:].mean(axis=0) - z[40:, 1:].mean(axis=0)).max() < 1.0
 
 
+@pytest.mark.parametrize("n_draws", [0, 5])
+def test_measure_deviations__is_missing_for_a_motif_without_any_match(n_draws: int):
+    counts, matches, gc = make_nuclei()
+    bins = bin_peaks(np.asarray(counts.sum(axis=0)).ravel(), gc)
+    none = sparse.hstack([matches, sparse.csc_matrix((400, 1), dtype=bool)], format="csc")
+    found = measure_deviations(counts, none, bins, n_draws=n_draws, seed=0)
+    assert np.isnan(found.z[:, 3]).all()
+    assert np.isfinite(found.z[:, :3]).all()
+
+
 def test_bin_peaks__refuses_closed_peaks_and_peaks_all_alike():
     with pytest.raises(DataError, match="1 of 3 peaks have no insertion"):
         bin_peaks(np.array([0.0, 1, 2]), np.array([0.4, 0.5, 0.6]))

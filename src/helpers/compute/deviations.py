@@ -215,7 +215,8 @@ class _Background:
         var_x = two @ self.spread.T - level**2 @ self.number.T
         cov = both @ self.spread.T - (level * self.level) @ self.number.T
         scale = np.maximum(depth, 1)[:, None]
-        y, var_y = np.maximum(self.mean, np.finfo(float).tiny), self.variance
+        # a motif without any match has no mean to divide by, and is not judged
+        y, var_y = np.where(self.mean > 0, self.mean, 1.0), self.variance
         ratio = x / y / scale
         mean = ratio * (1 + var_y / y**2) - cov / y**2 / scale - 1
         variance = (var_x / scale**2 - 2 * ratio * cov / scale + ratio**2 * var_y) / y**2

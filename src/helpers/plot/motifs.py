@@ -58,11 +58,11 @@ def _draw_enrichment(ax: Axes, table: pd.DataFrame, way: str, fdr: float) -> Non
     for place, value, fold in zip(y, tall, table["fold"], strict=True):
         ax.annotate(f"×{fold:.1f}", (value, place), xytext=(5, 0), textcoords="offset points",
                     fontsize=5.5, va="center")  # fmt: skip
-    ax.set_yticks(y, [plain(name) for name in table["label"]])
+    ax.set_yticks(y, [plain(name, longest=30) for name in table["label"]])
     for text, named in zip(ax.get_yticklabels(), table["named"], strict=True):
         text.set_fontweight("bold" if named else "normal")
     ax.set_ylim(len(table) - 0.4, -0.6)
-    ax.set_xlim(0, max(float(tall.max()), -np.log10(fdr)) * 1.22)
+    ax.set_xlim(0, max(float(tall.max()), -np.log10(fdr)) * 1.3)
     ax.axvline(-np.log10(fdr), color=DARK, linewidth=0.5, linestyle=":")
     ax.set_xlabel("–log10 adjusted p (number: fold)")
     ax.set_title(f"peaks {way}")
