@@ -117,7 +117,13 @@ def test_enrich_contrasts__has_no_row_where_too_few_peaks_differ():
         n_background=5000, min_peaks=10, seed=0,
     )  # fmt: skip
     assert table.empty
-    assert {"contrast", "direction", "rank", "motif_id", "tf", "padj"} <= set(table.columns)
+    assert table.columns.tolist() == enrich_planted().columns.tolist()
+    nothing = pd.DataFrame(columns=["contrast", "motif_id", "effect", "padj"])
+    expressed = pd.DataFrame(columns=["contrast", "gene", "log2fc", "padj", "level"])
+    joined = join_motifs(table, nothing, expressed, fdr=0.05)
+    assert joined.empty
+    wanted = {"tf_log2fc", "tf_padj", "agreement", "deviation", "fold", "pvalue"}
+    assert wanted <= set(joined.columns)
 
 
 def test_rate_motifs__by_planted_and_others():

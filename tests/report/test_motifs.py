@@ -51,6 +51,12 @@ def test_list_factors__takes_the_best_motif_in_the_order_asked_for():
     assert found[["tf", "motif_id"]].to_numpy().tolist() == [["SP1", "M3"], ["EBF1", "M2"]]
 
 
+def test_pick_motifs__of_an_empty_table():
+    nothing = some_table().iloc[:0]
+    assert pick_motifs(nothing, CONTRAST, ["EBF1"], n=2).empty
+    assert list_factors(nothing, ["EBF1"]).empty
+
+
 def make_chromatin(*, with_rna: bool = True) -> Chromatin:
     cells = pd.DataFrame(
         {

@@ -17,6 +17,23 @@ from helpers.compute.stats import adjust_pvalues, compare_moderated
 from helpers.schema import CELL_TYPE, CONTRAST, DONOR, GENE, GROUP, SAMPLE, UNCALLED, Contrast
 
 DIRECTIONS = ("up", "down")
+# Columns of a table of enrichment, also where nothing could be tested.
+ENRICHED = {
+    CONTRAST: object,
+    "direction": object,
+    "rank": int,
+    "motif_id": object,
+    "tf": object,
+    "motif_group": object,
+    "observed": int,
+    "n_foreground": int,
+    "background": int,
+    "n_background": int,
+    "fold": float,
+    "pvalue": float,
+    "padj": float,
+    "pvalue_findmotifs": float,
+}
 LEAST_FOLD = 0.05  # a mean deviation below it is as good as none, and has a finite logarithm
 PER = 1e4  # RNA counts an expression level is given for
 SAME, OPPOSITE = "same direction", "opposite direction"
@@ -88,7 +105,7 @@ def enrich_contrasts(
     ``motif_id``, ``tf``, ``motif_group`` and the columns of
     :func:`helpers.compute.motif_enrichment.enrich_motifs`.
     """
-    parts = [pd.DataFrame(columns=[CONTRAST, "direction", "rank", "motif_id", "tf", "padj"])]
+    parts = []
     for contrast in contrasts:
         mine = peaks[(peaks[CONTRAST] == contrast) & (peaks["unit"] == "cell")]
         tested = np.sort(mine["peak"].to_numpy(dtype=np.int64))
@@ -107,7 +124,9 @@ def enrich_contrasts(
             found.insert(0, "direction", way)
             found.insert(0, CONTRAST, contrast)
             parts.append(found.sort_values("pvalue", kind="stable"))
-    return pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
+    if not parts:
+        return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in ENRICHED.items()})
+    return pd.concat(parts, ignore_index=True)[list(ENRICHED)]
 
 
 def rank_groups(table: pd.DataFrame) -> pd.Series:
