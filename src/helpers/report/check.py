@@ -12,7 +12,14 @@ from helpers.io.gene_sets import read_gene_sets, read_published
 from helpers.io.inspect import Finding, inspect_fragments, inspect_gzip, inspect_rna
 from helpers.io.objects import read_markers
 from helpers.io.rankings import check_rankings, read_factors, read_motif_factors
-from helpers.params import CHAPTER_PARAMS, gene_set_file, load_defaults, marker_file, nearest
+from helpers.params import (
+    CHAPTER_PARAMS,
+    gene_set_file,
+    load_defaults,
+    marker_file,
+    nearest,
+    scan_problems,
+)
 from helpers.schema import PATH_COLUMNS, ROLES, BulkTables, CohortFile, Sample
 
 # Parameters that name files: what such a file is, where it is sought, and how it is read.
@@ -52,6 +59,7 @@ def _check_file(reading: Reading, file: CohortFile, results: Path) -> Iterator[D
     yield from _check_genome_files(reading, file)
     yield from _check_reference_files(reading, file)
     yield from _check_tables(reading, file)
+    yield from _check_motif_scan(reading, file)
     if "groups" not in reading.faulty:
         yield from _check_roles(reading, file)
         if "contrasts" not in reading.faulty:
@@ -109,6 +117,9 @@ def _check_genome_files(reading: Reading, file: CohortFile) -> Iterator[Defect]:
         if name is not None:
             path = reading.path.parent / expand_home(name)
             yield from _check_plain_file(reading.spot("genome", key), path)
+            if key == "fasta" and path.is_file() and not os.path.exists(f"{path}.fai"):
+                what, remedy = f"{path} has no index (.fai)", f"run samtools faidx {path.name}"
+                yield Defect(reading.spot("genome", key), what, "an index beside it", remedy)
 
 
 def _check_plain_file(where: str, path: Path) -> Iterator[Defect]:
@@ -118,6 +129,14 @@ def _check_plain_file(where: str, path: Path) -> Iterator[Defect]:
         yield Defect(where, f"{path} {problem}", "a file", "correct the path or delete it")
     elif path.suffix == ".gz":
         yield from _at(where, inspect_gzip(path))
+
+
+def _check_motif_scan(reading: Reading, file: CohortFile) -> Iterator[Defect]:
+    """Chapters that show motifs share one scan."""
+    for chapter, parameter, what in scan_problems(file.overrides):
+        where = reading.spot("overrides", chapter, parameter)
+        remedy = "give both chapters the same value under overrides"
+        yield Defect(where, what, "one way to find motifs for all chapters", remedy)
 
 
 def _check_reference_files(reading: Reading, file: CohortFile) -> Iterator[Defect]:

@@ -3,34 +3,49 @@
 from pathlib import Path
 from typing import TypedDict
 
+from helpers.io.cohort import expand_home
 from helpers.io.digest import DigestCache, hash_file
+from helpers.io.reference import GENES
 from helpers.params import (
     AnnotationParams,
+    ChromatinMapParams,
     CnvParams,
     ExpressionParams,
     MapParams,
+    MotifScanParams,
     Params,
+    PeakContrastParams,
     RegulonParams,
     ResistanceParams,
+    SampleAtacParams,
     SampleRnaParams,
     ScoreParams,
     SignatureParams,
     SubclusterParams,
+    TransferParams,
     gene_set_files,
     marker_file,
     subset,
 )
 from helpers.project import REFERENCE
 from helpers.report.chapters import (
+    ACTIVITY_OBJECT,
+    ATAC_OBJECT,
     CHROMATIN_OBJECTS,
     CNV_OBJECTS,
+    DEPTH_TABLE,
     DISCOVERY_OBJECTS,
     EXPRESSION_TABLES,
+    MOTIF_KEYS,
+    MOTIF_OBJECTS,
+    PAIR_OBJECT,
     REGULON_OBJECTS,
     RESISTANCE_TABLES,
     RNA_OBJECT,
+    RNA_SUMS,
     SIGNATURE_OBJECTS,
     SUBCLUSTER_KEYS,
+    peak_tables,
     subcluster_objects,
 )
 from helpers.report.jobs import STAGES, Job
@@ -97,6 +112,66 @@ def rna_jobs(cohort: Cohort, params: dict[str, Params], digests: DigestCache) ->
         params=naming,
         data={"markers": [str(markers), hash_file(markers)]},
         **code_of(STAGES["rna_annotate"]),
+    )
+    return [*jobs, integrate, annotate]
+
+
+def genome_data(cohort: Cohort, digests: DigestCache) -> dict[str, list[str]]:
+    """Files of the genome with their digests; the project's own genes where none are named."""
+    named = {
+        role: cohort.path.parent / expand_home(name)
+        for role, name in cohort.file.genome.model_dump().items()
+        if name is not None
+    }
+    files = {"annotation": GENES} | named
+    return {role: [str(path), digests.hash(path)] for role, path in files.items()}
+
+
+def atac_jobs(cohort: Cohort, params: dict[str, Params], digests: DigestCache) -> list[Job]:
+    """Nuclei kept of every sample, one map of all, labels from RNA where there is any."""
+    chapter = params["fig2_accessibility"]
+    genome = genome_data(cohort, digests)
+    code = code_of(STAGES["atac_sample"])
+    jobs = []
+    for sample in cohort.samples:
+        if sample.fragments is None:
+            continue
+        files = {"fragments": sample.fragments, "peaks": sample.peaks}
+        data = {
+            role: [str(path), digests.hash(path)]
+            for role, path in files.items()
+            if path is not None
+        }
+        stem = f"objects/samples/{sample.key}"
+        jobs.append(
+            Job(
+                name=f"atac_sample/{sample.key}",
+                inputs=(),
+                outputs=(f"{stem}.atac.csv", f"{stem}.fragments.h5", f"{stem}.peaks.csv"),
+                params=subset(chapter, SampleAtacParams),
+                design=sample_row(sample),
+                data=data | {"annotation": genome["annotation"]},
+                **code,
+            )
+        )
+    integrate = Job(
+        name="atac_integrate",
+        inputs=tuple(output for job in jobs for output in job.outputs),
+        outputs=("objects/atac_integrated.h5ad", "objects/activity_counts.h5ad", DEPTH_TABLE),
+        params=subset(chapter, ChromatinMapParams),
+        data={role: file for role, file in genome.items() if role != "fasta"},
+        threads=2,
+        **code_of(STAGES["atac_integrate"]),
+    )
+    rna = (RNA_OBJECT,) if any(sample.rna for sample in cohort.samples) else ()
+    annotate = Job(
+        name="atac_annotate",
+        inputs=(*integrate.outputs[:2], *rna),
+        optional=rna,
+        outputs=(ATAC_OBJECT, ACTIVITY_OBJECT, PAIR_OBJECT),
+        params=subset(chapter, TransferParams),
+        threads=2,
+        **code_of(STAGES["atac_annotate"]),
     )
     return [*jobs, integrate, annotate]
 
@@ -211,4 +286,59 @@ def discovery_job(cohort: Cohort, params: dict[str, Params], digests: DigestCach
         design={"scale": cohort.file.bulk.scale if cohort.file.bulk else ""},
         data={role: [str(path), digests.hash(path)] for role, path in tables.items()},
         **code_of(STAGES["discovery"]),
+    )
+
+
+def motif_jobs(
+    chapters: list[str], cohort: Cohort, params: dict[str, Params], digests: DigestCache
+) -> list[Job]:
+    """Motifs of all peaks, the peaks of each chapter's type, and the RNA of the factors."""
+    genome = genome_data(cohort, digests)
+    scan = Job(
+        name="motif_scan",
+        inputs=(ATAC_OBJECT,),
+        outputs=MOTIF_OBJECTS,
+        params=subset(params[chapters[0]], MotifScanParams),
+        data={"fasta": genome["fasta"]},
+        threads=2,
+        **code_of(STAGES["motif_scan"]),
+    )
+    jobs = [scan, *(_contrast_job(c, cohort, params, genome, digests) for c in chapters)]
+    if any(sample.rna for sample in cohort.samples):
+        jobs.append(
+            Job(
+                name="rna_sums",
+                inputs=(RNA_OBJECT,),
+                outputs=(RNA_SUMS,),
+                **code_of(STAGES["rna_sums"]),
+            )
+        )
+    return jobs
+
+
+def _contrast_job(
+    chapter: str,
+    cohort: Cohort,
+    params: dict[str, Params],
+    genome: dict[str, list[str]],
+    digests: DigestCache,
+) -> Job:
+    key = MOTIF_KEYS[chapter]
+    used = [sample for sample in cohort.samples if sample.fragments is not None]
+    data = {
+        f"fragments_{sample.key}": [str(sample.fragments), digests.hash(sample.fragments)]
+        for sample in used
+        if sample.fragments is not None
+    }
+    return Job(
+        name=f"peak_contrasts/{key}",
+        inputs=(ATAC_OBJECT,),
+        outputs=peak_tables(key),
+        params=subset(params[chapter], PeakContrastParams),
+        design={
+            "contrasts": [c.model_dump() for c in cohort.file.planned_contrasts()],
+            "samples": {sample.sample: sample.key for sample in used},
+        },
+        data=data | {"annotation": genome["annotation"]},
+        **code_of(STAGES["peak_contrasts"]),
     )

@@ -12,6 +12,11 @@ from helpers.report.chapters import (
     CHAPTERS,
     CNV_OBJECTS,
     DISCOVERY_OBJECTS,
+    EXPRESSION_TABLES,
+    MOTIF_KEYS,
+    REGULON_OBJECTS,
+    RESISTANCE_TABLES,
+    SIGNATURE_OBJECTS,
     SUBCLUSTER_KEYS,
     Chapter,
     skip_reason,
@@ -19,10 +24,12 @@ from helpers.report.chapters import (
 from helpers.report.jobs import Job
 from helpers.report.modules import notebook_digest, notebook_imports
 from helpers.report.pipeline import (
+    atac_jobs,
     cnv_job,
     code_of,
     discovery_job,
     expression_job,
+    motif_jobs,
     regulons_job,
     resistance_job,
     rna_jobs,
@@ -34,6 +41,8 @@ from helpers.schema import Cohort
 
 BOOK_PAGE = "book/html/index.html"
 CLAIMS = PARAMS / "claims.yml"
+# How the tables of a sample's barcodes end, by the column of the sheet they come from.
+BARCODE_TABLES = {"rna": ".rna.csv", "fragments": ".atac.csv"}
 CHAPTER_RUNNER = ("helpers.report.execute", "execute_chapter")
 
 
@@ -67,22 +76,7 @@ def make_plan(cohort: Cohort, folder: Path) -> Plan:
     skipped = {c.id: reason for c in wanted if (reason := skip_reason(c, cohort))}
     running = [c for c in wanted if c.id not in skipped]
     params = {c.id: load_params(c.id, cohort.file.overrides.get(c.id)) for c in CHAPTERS}
-    jobs: list[Job] = []
-    if any(chapter.needs == ("rna",) for chapter in running):
-        jobs += rna_jobs(cohort, params, digests)
-    if any(chapter.id == "fig3_enrichment" for chapter in running):
-        jobs.append(expression_job(cohort, params))
-    jobs += [subcluster_job(c.id, params) for c in running if c.id in SUBCLUSTER_KEYS]
-    if any(set(CNV_OBJECTS) & set(chapter.objects) for chapter in running):
-        jobs.append(cnv_job(cohort, params))
-    if any(chapter.id == "regulons" for chapter in running):
-        jobs.append(regulons_job(params, {output for job in jobs for output in job.outputs}))
-    if any(chapter.id in ("signatures", "selinexor") for chapter in running):
-        jobs.append(signatures_job(cohort, params, digests))
-    if any(chapter.id == "selinexor" for chapter in running):
-        jobs.append(resistance_job(cohort, params))
-    if any(set(DISCOVERY_OBJECTS) & set(chapter.objects) for chapter in running):
-        jobs.append(discovery_job(cohort, params, digests))
+    jobs = _stage_jobs(running, cohort, params, digests)
     chapters = [
         _chapter_job(chapter, cohort, params[chapter.id], jobs, digests)
         for chapter in running
@@ -97,6 +91,37 @@ def make_plan(cohort: Cohort, folder: Path) -> Plan:
     jobs.append(_book_job(cohort, chapters, skipped))
     digests.save()
     return Plan(cohort, folder, tuple(jobs), skipped)
+
+
+def _stage_jobs(
+    running: list[Chapter], cohort: Cohort, params: dict[str, Params], digests: DigestCache
+) -> list[Job]:
+    """What has to be computed before the chapters, in the order of use."""
+    ids = [chapter.id for chapter in running]
+    needed = {name for chapter in running for name in (*chapter.needs, *chapter.objects)}
+    has_rna = any(sample.rna for sample in cohort.samples)
+    jobs: list[Job] = []
+    if "rna" in needed or ("fragments" in needed and has_rna):
+        jobs += rna_jobs(cohort, params, digests)
+    if "fragments" in needed:
+        jobs += atac_jobs(cohort, params, digests)
+    if with_motifs := [name for name in ids if name in MOTIF_KEYS]:
+        jobs += motif_jobs(with_motifs, cohort, params, digests)
+    if needed.intersection(EXPRESSION_TABLES):
+        jobs.append(expression_job(cohort, params))
+    jobs += [subcluster_job(name, params) for name in ids if name in SUBCLUSTER_KEYS]
+    if needed.intersection(CNV_OBJECTS):
+        jobs.append(cnv_job(cohort, params))
+    if needed.intersection(SIGNATURE_OBJECTS):
+        jobs.append(signatures_job(cohort, params, digests))
+    if needed.intersection(RESISTANCE_TABLES):
+        jobs.append(resistance_job(cohort, params))
+    if needed.intersection(DISCOVERY_OBJECTS):
+        jobs.append(discovery_job(cohort, params, digests))
+    if needed.intersection(REGULON_OBJECTS):
+        # Last: it takes the motifs of peaks where a job makes them.
+        jobs.append(regulons_job(params, {output for job in jobs for output in job.outputs}))
+    return jobs
 
 
 def _design(cohort: Cohort) -> dict[str, object]:
@@ -129,7 +154,12 @@ def _chapter_job(
     extra: tuple[str, ...] = (),
 ) -> Job:
     notebook = NOTEBOOKS / f"{chapter.notebook}.ipynb"
-    barcodes = tuple(job.outputs[1] for job in stages if job.kind == "rna_sample")
+    barcodes = tuple(
+        output
+        for job in stages
+        for output in job.outputs
+        if output.endswith(tuple(BARCODE_TABLES[need] for need in chapter.needs))
+    )
     made = {output for job in stages for output in job.outputs}
     optional = tuple(name for name in chapter.optional if name in made)
     data = {"claims": [str(CLAIMS), hash_file(CLAIMS)]}
@@ -148,7 +178,7 @@ def _chapter_job(
     return Job(
         name=f"chapter/{chapter.id}",
         inputs=(
-            *(barcodes if chapter.needs else ()),
+            *barcodes,
             *chapter.objects,
             *optional,
             *extra,

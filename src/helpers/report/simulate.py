@@ -46,11 +46,12 @@ def simulate_cohort(
     wanted = {gene for table in (positive, negative) for genes in table.values() for gene in genes}
     wanted |= list_signature_genes(read_registry(registry))
     done = 0
+    parts = len(design.samples) * (2 if design.n_chromatin_genes else 1)
 
     def progress(sample: str) -> None:
         nonlocal done
         done += 1
-        say(f"[{done}/{len(design.samples)}] {sample}")
+        say(f"[{done}/{parts}] {sample}")
 
     stage_simulate(
         design,

@@ -6,15 +6,29 @@ from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from helpers.errors import DataError
 from helpers.io.atomic import write_text
+from helpers.io.fragments import write_fragments
+from helpers.io.genome import write_annotation, write_fasta, write_regions
+from helpers.io.jaspar import read_motifs
 from helpers.io.reference import arm_of_genes, read_genes
 from helpers.io.tables import dump_json, read_json, write_json, write_table
 from helpers.io.tenx import write_h5
 from helpers.stages.simulate_tables import write_tables
+from helpers.synth.chromatin import (
+    MOTIF_IDS,
+    Chromatin,
+    list_exons,
+    list_motifs,
+    list_peaks,
+    make_chromatin,
+    make_sequences,
+)
 from helpers.synth.design import LINE_PROFILES, Design, SampleDesign
+from helpers.synth.nuclei import make_nuclei
 from helpers.synth.resistance import line_genes, make_line, make_line_sample, make_line_truth
 from helpers.synth.rna import Landscape, choose_genes, make_landscape, make_sample
 from helpers.synth.truth import make_truth
@@ -40,6 +54,7 @@ contrasts:
   - test: resistant
     reference: parental
 """
+FASTA, ANNOTATION, BLACKLIST = "genome/genome.fa", "genome/genes.gtf.gz", "genome/blacklist.bed"
 
 
 def stage_simulate(
@@ -96,6 +111,10 @@ def _write_cells(
             truths.append(truth)
     planted = make_line_truth(design) if line else make_truth(landscape, design)
     tables = {"cells": pd.concat(truths, ignore_index=True), **planted}
+    if design.n_chromatin_genes:
+        tables |= _write_chromatin(
+            folder, landscape, design, wanted=wanted, processes=processes, progress=progress
+        )
     for name, table in tables.items():
         write_table(table, folder / "truth" / f"{name}.csv")
     _write_sheet(folder, design)
@@ -137,6 +156,61 @@ def _write_sample(
     return truth
 
 
+def _write_chromatin(
+    folder: Path,
+    landscape: Landscape,
+    design: Design,
+    *,
+    wanted: set[str],
+    processes: int,
+    progress: Callable[[str], None],
+) -> dict[str, pd.DataFrame]:
+    """Write the genome and every sample's fragments; the truth of peaks, motifs and nuclei."""
+    motifs = read_motifs(MOTIF_IDS)
+    frequencies = {tf: table for tf, (_, table) in motifs.items()}
+    chromatin = make_chromatin(landscape, design, wanted=wanted, motifs=frequencies)
+    _write_genome(folder, chromatin, frequencies)
+    write_one = partial(_write_nuclei, folder, chromatin, design)
+    truths = []
+    with ProcessPoolExecutor(processes) if processes > 1 else nullcontext() as pool:
+        written = pool.map(write_one, design.samples) if pool else map(write_one, design.samples)
+        for sample, truth in zip(design.samples, written, strict=True):
+            progress(f"{sample.sample} chromatin")
+            truths.append(truth)
+    identifiers = {tf: identifier for tf, (identifier, _) in motifs.items()}
+    return {
+        "nuclei": pd.concat(truths, ignore_index=True),
+        "peaks": list_peaks(chromatin),
+        "motifs": list_motifs(design, identifiers),
+    }
+
+
+def _write_genome(folder: Path, chromatin: Chromatin, motifs: dict[str, np.ndarray]) -> None:
+    write_fasta(make_sequences(chromatin, motifs), folder / FASTA)
+    write_annotation(chromatin.genes, list_exons(chromatin.genes), folder / ANNOTATION)
+    artefacts = chromatin.peaks[chromatin.peaks["kind"] == "artefact"]
+    write_regions(artefacts, folder / BLACKLIST)
+
+
+def _write_nuclei(
+    folder: Path, chromatin: Chromatin, design: Design, sample: SampleDesign
+) -> pd.DataFrame:
+    made = make_nuclei(chromatin, design, sample)
+    place = folder / sample.sample
+    write_fragments(
+        made.fragments,
+        place / "fragments.tsv.gz",
+        chroms=list(chromatin.lengths),
+        barcodes=list(made.nuclei["barcode"]),
+    )
+    write_regions(made.peaks, place / "peaks.bed")
+    write_table(made.metrics, place / "singlecell.csv")
+    truth = made.nuclei.copy()
+    truth.insert(0, "sample", sample.sample)
+    truth.insert(1, "group", sample.group)
+    return truth
+
+
 def _write_sheet(folder: Path, design: Design) -> None:
     sheet = pd.DataFrame(
         {
@@ -146,6 +220,9 @@ def _write_sheet(folder: Path, design: Design) -> None:
             "rna": [f"{s.sample}/filtered_feature_bc_matrix.h5" for s in design.samples],
         }
     )
+    if design.n_chromatin_genes:
+        sheet["peaks"] = [f"{s.sample}/peaks.bed" for s in design.samples]
+        sheet["fragments"] = [f"{s.sample}/fragments.tsv.gz" for s in design.samples]
     write_table(sheet, folder / "samples.csv")
 
 
@@ -156,6 +233,12 @@ def _groups(design: Design) -> str:
     return SAMPLES if design.samples else ""
 
 
+def _genome(design: Design) -> str:
+    """The lines of the cohort file that name the genome's files."""
+    named = f"  fasta: {FASTA}\n  annotation: {ANNOTATION}\n  blacklist: {BLACKLIST}\n"
+    return f"genome:\n{named}" if design.n_chromatin_genes else ""
+
+
 def _write_cohort(folder: Path, design: Design, tables: str) -> None:
     write_text(
         folder / "cohort.yml",
@@ -163,6 +246,6 @@ def _write_cohort(folder: Path, design: Design, tables: str) -> None:
 name: "{design.profile}"
 title: "{design.title}"
 assembly: GRCh38
-{_groups(design)}{tables}simulated: true
+{_genome(design)}{_groups(design)}{tables}simulated: true
 """,
     )

@@ -30,9 +30,10 @@ def make_truth(landscape: Landscape, design: Design) -> dict[str, pd.DataFrame]:
     ``subcluster_markers`` (log2 fold against the type), ``pathways`` (log2 fold of a gene in a
     subcluster against its type, or in NCR against the other groups), ``signatures`` (log2 fold of
     a signature's gene in NCR, direction of the signature; share of dormant cells in a
-    subcluster), ``copy_number`` (arms gained and lost) and ``regulons`` (genes that follow a factor's activity from cell to cell; natural
-    log per standard deviation of the activity). Where the groups do not differ, shares are those of
-    the controls, no pathway or signature differs between groups and no arm is altered.
+    subcluster), ``copy_number`` (arms gained and lost) and ``regulons`` (genes that follow a
+    factor's activity from cell to cell; natural log per standard deviation of the activity).
+    Where the groups do not differ, shares are those of the controls, no pathway or signature
+    differs between groups and no arm is altered.
     """
     return {
         "composition": _list_composition(design),
