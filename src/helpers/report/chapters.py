@@ -153,4 +153,10 @@ def skip_reason(chapter: Chapter, cohort: Cohort) -> str:
                 f"This chapter needs {name}, and no sample of the cohort has them "
                 f"(column {need} of the sample sheet)."
             )
+    named = cohort.file.genome.annotation is not None
+    if "fragments" in chapter.needs and cohort.file.assembly != "GRCh38" and not named:
+        return (
+            f"This chapter needs the genes of {cohort.file.assembly}, and the cohort file names none "
+            "(genome: annotation:)."
+        )
     return ""
