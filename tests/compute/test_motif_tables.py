@@ -285,14 +285,18 @@ def test_measure_motifs__keeps_types_and_groups_apart():
         deviations, expressed, counts, MOTIFS,
         cell_type="Pro-B", contrasts=[CONTRAST], confidence=0.95,
     )  # fmt: skip
-    rows = effects.set_index(["measure", "feature"]).sort_index()
+
+    def row(measure: str, feature: str) -> pd.Series:
+        mine = effects[(effects["measure"] == measure) & (effects["feature"] == feature)]
+        assert len(mine) == 1
+        return mine.iloc[0]
+
     # two motifs of one factor: their mean
-    assert rows.loc[("motif_of_type", "EBF1"), "effect"] == pytest.approx(0.9)
-    assert rows.loc[("motif", "SP1"), ["effect", "test_group", "reference_group"]].tolist() == [
-        -1.5, "NCR", "CR",
-    ]  # fmt: skip
-    assert rows.loc[("expression", "SP1"), "effect"] == -1.5
-    assert rows.loc[("expression_of_type", "SP1"), "test_group"] == ""
+    assert row("motif_of_type", "EBF1")["effect"] == pytest.approx(0.9)
+    between = row("motif", "SP1")
+    assert between[["effect", "test_group", "reference_group"]].tolist() == [-1.5, "NCR", "CR"]
+    assert row("expression", "SP1")["effect"] == -1.5
+    assert row("expression_of_type", "SP1")["test_group"] == ""
     both = effects[effects["measure"] == "peaks"].set_index("test_group")
     assert both.loc["", "reason"] == "no peak differs between the groups, samples being the unit"
     peaks = both.loc["NCR"]
