@@ -7,8 +7,10 @@ from pathlib import Path
 from helpers.errors import DataError, Defect
 from helpers.io.cohort import Reading, access_problem, expand_home, read_cohort
 from helpers.io.gene_sets import read_gene_sets, read_published
+from helpers.io.genome import read_lengths
 from helpers.io.inspect import Finding, inspect_fragments, inspect_gzip, inspect_rna
 from helpers.io.objects import read_markers
+from helpers.io.reference import chromosome_lengths
 from helpers.params import (
     CHAPTER_PARAMS,
     gene_set_file,
@@ -67,6 +69,7 @@ def _check_sheet(reading: Reading, file: CohortFile) -> Iterator[Defect]:
     yield from _check_donors(reading, file, sheet)
     n_folders = sum(s.rna is not None and os.path.isdir(s.rna) for s in reading.samples)
     assembly = None if "assembly" in reading.faulty else file.assembly
+    lengths = _genome_lengths(reading, file) if assembly else None
     for sample in reading.samples:
         yield from _check_paths(reading, sample, sheet)
         if sample.rna is not None and not access_problem(sample.rna, folder=True):
@@ -74,8 +77,15 @@ def _check_sheet(reading: Reading, file: CohortFile) -> Iterator[Defect]:
             found = inspect_rna(sample.rna, assembly=assembly, seconds=seconds)
             yield from _at(f"{sheet}:{sample.row}/rna", found)
         if sample.fragments is not None and not access_problem(sample.fragments):
-            found = inspect_fragments(sample.fragments)
+            found = inspect_fragments(sample.fragments, lengths=lengths)
             yield from _at(f"{sheet}:{sample.row}/fragments", found)
+
+
+def _genome_lengths(reading: Reading, file: CohortFile) -> dict[str, int]:
+    """Lengths of the chromosomes: of the sequence the cohort names, or of its assembly."""
+    fasta = file.genome.fasta
+    own = read_lengths(reading.path.parent / expand_home(fasta)) if fasta else {}
+    return own or chromosome_lengths(file.assembly)
 
 
 def _at(where: str, findings: list[Finding]) -> Iterator[Defect]:
