@@ -517,3 +517,33 @@ def test_measure_composition__of_one_group_or_of_no_cells_only_lacks_comparisons
     assert set(effects["measure"]) == {"lead"}
     pair = effects.set_index("cell_type").loc["Naive CD4+ T and CD8+ NKT-like"]
     assert pair["ci_low"] > 0
+
+
+def test_compare_samples__of_the_same_donors_sees_what_their_differences_hide():
+    odds = np.array([0.1, 0.3, 1.0, 3.0])
+    x = np.ravel([1000 * o / (1 + o) for o in (odds, 1.5 * odds)], order="F").round()
+    counts = pd.DataFrame({"x": x, "y": 500.0, "z": 1000 - x}, index=list("abcdefgh"))
+    table = tidy(counts, ["A", "B"] * 4)
+    paired = table.assign(donor=table["sample"].map(dict(zip("abcdefgh", "11223344", strict=True))))
+    alone, within = (
+        compare_samples(part, CONTRAST, transform="logit", confidence=0.95).set_index("cell_type")
+        for part in (table, paired)
+    )
+    assert alone.loc["x", "pvalue"] > 0.5 > 0.01 > within.loc["x", "pvalue"]
+    assert within.loc["x", "test"] == "moderated t-test on logit proportions, within donors"
+    assert within.loc["x", "effect"] == pytest.approx(alone.loc["x", "effect"])
+
+
+def test_compare_samples__of_the_same_donors_holds_its_error_rate():
+    rng = np.random.default_rng(1)
+    rejected = []
+    for _ in range(200):
+        donor = rng.normal(0, 0.8, (6, 5)) + np.array([0, 0.5, 1, 0, 0.3])
+        odds = np.exp(np.repeat(donor, 2, axis=0) + rng.normal(0, 0.2, (12, 5)))
+        drawn = np.vstack([rng.multinomial(500, o / o.sum()) for o in odds])
+        counts = pd.DataFrame(drawn, columns=list("vwxyz"), index=[f"s{i}" for i in range(12)])
+        table = tidy(counts, ["A", "B"] * 6)
+        table["donor"] = table["sample"].str[1:].astype(int) // 2
+        tested = compare_samples(table, CONTRAST, transform="logit", confidence=0.95)
+        rejected += list(tested["pvalue"] < 0.05)
+    assert 0.03 <= np.mean(rejected) <= 0.07

@@ -266,3 +266,22 @@ def test_rank_cells__z_is_scanpys_but_for_continuity():
     theirs = sc.get.rank_genes_groups_df(adata, group=None)
     both = theirs.merge(ours, left_on=["group", "names"], right_on=["label", "gene"])
     assert (both["scores"] - both["z"]).abs().max() < 0.002
+
+
+@pytest.mark.filterwarnings("ignore:The dispersion trend curve:UserWarning")
+@pytest.mark.parametrize("method", ["voom", "deseq2"])
+def test_compare_sums__within_donors_sees_a_shift_that_donors_hide(method: str):
+    rng = np.random.default_rng(2)
+    level = np.repeat(rng.uniform(2.0, 7.0, (5, 60)), 2, axis=0)  # a donor's own log level
+    level[1::2, 0] += 0.7
+    sums = rng.negative_binomial(50, 50 / (50 + np.exp(level)))
+    groups = np.array(["A", "B"] * 5)
+    asked = {"confidence": 0.95, "method": method}
+    genes = pd.Index([f"g{i}" for i in range(60)])
+    contrast = Contrast(test="B", reference="A")
+    alone = compare_sums(sums.astype(float), genes, groups, contrast, **asked)
+    donors = np.repeat(list("abcde"), 2)
+    within = compare_sums(sums.astype(float), genes, groups, contrast, donors=donors, **asked)
+    first = [table.set_index("gene").loc["g0"] for table in (alone, within)]
+    assert first[0]["padj"] > 0.05 > 0.001 > first[1]["padj"]
+    assert first[1]["ci_low"] < 0.7 / np.log(2) < first[1]["ci_high"]

@@ -12,10 +12,15 @@ from helpers.compute.stats import (
     adjust_pvalues,
     compare_means,
     compare_moderated,
+    design_contrast,
     fit_variance_prior,
+    is_paired,
     moderate_variances,
 )
 from helpers.errors import DataError
+from helpers.schema import Contrast
+
+PAIR = Contrast(test="B", reference="A")
 
 
 def test_adjust_pvalues__by_hand_and_missing_ones_do_not_count():
@@ -195,3 +200,33 @@ def test_compare_means__refuses_without_replicates():
     values = pd.DataFrame({"x": [1.0, 2.0]}, index=["a", "b"])
     with pytest.raises(DataError, match="2 samples for 2 groups leave nothing to test with"):
         compare_means(values, pd.Series(["A", "B"], index=values.index))
+
+
+def test_design_contrast__of_other_donors_has_a_level_for_each_group():
+    groups = pd.Series(["A", "B", "C", "A"], index=list("wxyz"))
+    design, weights = design_contrast(groups, PAIR, donors=pd.Series(list("1234"), groups.index))
+    assert design.to_numpy().tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 0, 0]]
+    assert weights.to_dict() == {"A": -1.0, "B": 1.0, "C": 0.0}
+
+
+def test_design_contrast__of_the_same_donors_is_the_paired_t_test():
+    rng = np.random.default_rng(0)
+    groups = pd.Series(["A", "B"] * 5 + ["C"], index=[f"s{i}" for i in range(11)])
+    donors = pd.Series([str(i // 2) for i in range(11)], index=groups.index)
+    values = pd.DataFrame({"x": rng.normal(size=11)}, index=groups.index)
+    design, weights = design_contrast(groups, PAIR, donors=donors)
+    assert list(design.index) == list(groups.index[:10])
+    ours = compare_moderated(values.loc[design.index], design, weights, confidence=0.95).iloc[0]
+    expected = stats.ttest_rel(values["x"].iloc[1:10:2], values["x"].iloc[0:10:2])
+    assert ours["t"] == pytest.approx(expected.statistic)
+    assert ours["pvalue"] == pytest.approx(expected.pvalue)
+    interval = expected.confidence_interval(0.95)
+    assert (ours["ci_low"], ours["ci_high"]) == pytest.approx((interval.low, interval.high))
+
+
+@pytest.mark.parametrize(
+    ("donors", "paired"), [("1122", True), ("1123", False), ("1234", False), ("1212", False)]
+)
+def test_is_paired__wants_every_donor_in_both_groups(donors, paired):
+    groups = pd.Series(list("ABAB"))
+    assert is_paired(groups, PAIR, pd.Series(list(donors))) == paired

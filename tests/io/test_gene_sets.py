@@ -100,7 +100,7 @@ def test_fetch_gene_sets__refuses_unknown_names_and_dead_addresses(tmp_path: Pat
 
 def test_read_sources__has_a_digest_and_a_licence_for_each():
     entries = read_sources()
-    assert [entry["name"] for entry in entries] == ["hallmark", "go_bp", "reactome", "wikipathways"]
+    assert [entry["name"] for entry in entries] == ["hallmark", "go_bp", "reactome"]
     assert {len(entry["sha256"]) for entry in entries} == {64}
     assert all(entry["licence"] for entry in entries)
 
@@ -110,7 +110,6 @@ def test_listed_digests__are_those_of_the_collections(real_data: Path):
         "hallmark": "h.all.v7.0.symbols.gmt.gz",
         "go_bp": "enrichr.GO_Biological_Process_2021.gmt.gz",
         "reactome": "ReactomePathways.gmt.gz",
-        "wikipathways": "wikipathways-20220310-gmt-Homo_sapiens.gmt.gz",
     }
     digests = {
         name: hashlib.sha256(
@@ -140,6 +139,12 @@ def test_read_published__names_what_is_wrong_with_a_file(tmp_path, content, what
     path.write_text(content, encoding="utf-8")
     with pytest.raises(DataError, match=what):
         read_published(path)
+
+
+def test_read_gene_sets__refuses_genes_that_are_numbers(real_data: Path):
+    path = real_data / "genesets/wikipathways-20220310-gmt-Homo_sapiens.gmt.gz"
+    with pytest.raises(DataError, match="numbers its genes"):
+        read_gene_sets([path])
 
 
 def test_read_gene_sets__names_a_file_that_is_cut(tmp_path):

@@ -259,6 +259,22 @@ WARNED = {
             "add samples, or delete the group"
         ),
     ),
+    "donor twice in a group": (
+        in_sheet("A2,d2", "A2,d1"),
+        (
+            "samples.csv:3/donor — donor 'd1' has two samples in group 'healthy' (row 2) — expected one "
+            "sample a donor and group: tests take samples for independent — keep one, or read the "
+            "intervals as too narrow"
+        ),
+    ),
+    "donor in both groups": (
+        in_sheet("B1,d3", "B1,d1"),
+        (
+            "cohort.yml:9/contrasts.0.test — donors in both groups: d1; in one: d2, d4 — expected all or "
+            "none, for samples to be compared within donors — leave the others out, or read the "
+            "comparison as one of unrelated samples"
+        ),
+    ),
     "role nearly known": (
         in_yaml("non_responder:", "nonresponder:"),
         (

@@ -4,8 +4,15 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from helpers.compute.stats import adjust_pvalues, compare_means, compare_moderated
-from helpers.schema import CELL_TYPE, GROUP, SAMPLE, Contrast
+from helpers.compute.stats import (
+    PAIRED,
+    adjust_pvalues,
+    compare_means,
+    compare_moderated,
+    design_contrast,
+    is_paired,
+)
+from helpers.schema import CELL_TYPE, DONOR, GROUP, SAMPLE, Contrast
 
 LN2 = np.log(2)
 NUMBERS = ("effect", "ci_low", "ci_high", "pvalue")
@@ -37,18 +44,20 @@ def count_types(cells: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
     cells
         One row a cell: ``sample`` and ``cell_type``.
     samples
-        One row a sample: ``sample`` and ``group``, in the order to keep.
+        One row a sample: ``sample``, ``group`` and, where known, ``donor``, in the order to keep.
 
     Returns
     -------
-    ``sample``, ``group``, ``cell_type``, ``n_cells``, ``fraction`` (of the sample's cells;
-    missing where the sample has none), one row a sample and type.
+    ``sample``, ``group``, ``donor`` (if given), ``cell_type``, ``n_cells``, ``fraction`` (of the
+    sample's cells; missing where the sample has none), one row a sample and type.
     """
     types = sorted(cells[CELL_TYPE].unique(), key=str.casefold)
     counts = pd.crosstab(cells[SAMPLE], cells[CELL_TYPE])
     counts = counts.reindex(index=samples[SAMPLE], columns=types, fill_value=0)
     table = counts.rename_axis(SAMPLE).reset_index().melt(SAMPLE, types, CELL_TYPE, "n_cells")
-    table.insert(1, GROUP, table[SAMPLE].map(samples.set_index(SAMPLE)[GROUP]))
+    known = [column for column in (GROUP, DONOR) if column in samples]
+    for place, column in enumerate(known, start=1):
+        table.insert(place, column, table[SAMPLE].map(samples.set_index(SAMPLE)[column]))
     totals = table.groupby(SAMPLE)["n_cells"].transform("sum")
     table["fraction"] = table["n_cells"] / totals.where(totals > 0)
     order = {name: i for i, name in enumerate(samples[SAMPLE])}
@@ -83,7 +92,8 @@ def compare_samples(
     """Difference of two groups in every type, the sample being the unit.
 
     A linear model of all groups is fitted to the transformed proportions of every type and the
-    variances are moderated across types (propeller). The effect is always the log2 odds ratio,
+    variances are moderated across types (propeller); samples of the same donors are compared
+    within them (:func:`helpers.compute.stats.design_contrast`). The effect is always the log2 odds ratio,
     from the logit model; ``transform`` decides which model gives the p-value.
 
     Parameters
@@ -104,20 +114,20 @@ def compare_samples(
     Phipson et al. (2022) Bioinformatics 38:4720. doi:10.1093/bioinformatics/btac582
     """
     counts, groups = _by_sample(proportions)
+    donors = _donors(proportions, groups)
     mine = groups.isin([contrast.reference, contrast.test])
     n_reference = int((groups == contrast.reference).sum())
     n_test = int((groups == contrast.test).sum())
     table = _head(contrast, counts.columns, SAMPLE, n_reference, n_test)
-    table.insert(3, "test", SAMPLE_TEST.format(transform))
+    paired = is_paired(groups, contrast, donors)
+    table.insert(3, "test", SAMPLE_TEST.format(transform) + (PAIRED if paired else ""))
     reason = _untestable(contrast, n_reference, n_test)
     if reason or counts.shape[1] == 1:
         return _without_numbers(table, reason or ONE_TYPE)
-    design = pd.get_dummies(groups, dtype=float)
-    weights = pd.Series({contrast.test: 1.0, contrast.reference: -1.0})
-    weights = weights.reindex(design.columns, fill_value=0.0)
+    design, weights = design_contrast(groups, contrast, donors=donors)
     odds, tested = (
         compare_moderated(
-            transform_proportions(counts, transform=scale),
+            transform_proportions(counts.loc[design.index], transform=scale),
             design,
             weights,
             confidence=confidence,
@@ -136,6 +146,13 @@ def _by_sample(proportions: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
     present = proportions[proportions.groupby(SAMPLE)["n_cells"].transform("sum") > 0]
     counts = present.pivot_table(index=SAMPLE, columns=CELL_TYPE, values="n_cells", sort=False)
     return counts, present.drop_duplicates(SAMPLE).set_index(SAMPLE)[GROUP].reindex(counts.index)
+
+
+def _donors(proportions: pd.DataFrame, groups: pd.Series) -> pd.Series:
+    """Donor of every sample; each its own where donors are not told."""
+    if DONOR not in proportions:
+        return pd.Series(groups.index, index=groups.index)
+    return proportions.drop_duplicates(SAMPLE).set_index(SAMPLE)[DONOR].reindex(groups.index)
 
 
 def _head(

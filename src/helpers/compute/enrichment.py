@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from helpers.compute.stats import adjust_pvalues, compare_moderated
+from helpers.compute.stats import adjust_pvalues, compare_moderated, design_contrast
 from helpers.errors import DataError
 from helpers.schema import CELL_TYPE, CONTRAST, GENE, SAMPLE, SUBCLUSTER, Contrast
 
@@ -490,6 +490,7 @@ def measure_terms(
     cell_type: str,
     min_size: int,
     confidence: float,
+    donors: pd.Series | None = None,
 ) -> pd.DataFrame:
     """Difference of two groups in every term's mean log2 rate, samples being the unit.
 
@@ -497,18 +498,18 @@ def measure_terms(
     ----------
     rates
         log2 rates of the samples of one type, shape (n_genes, n_samples).
-    groups
-        Group of every sample, indexed like the columns of ``rates``.
+    groups, donors
+        Group and donor of every sample, indexed like the columns of ``rates``.
 
     Returns
     -------
     Effects by sample as claims are looked up in; ``feature`` is library and term.
     """
-    design = pd.get_dummies(groups.reindex(rates.columns), dtype=float)
+    groups = groups.reindex(rates.columns)
     n_test, n_reference = (
-        int(design[label].sum()) if label in design else 0
-        for label in (contrast.test, contrast.reference)
+        int((groups == label).sum()) for label in (contrast.test, contrast.reference)
     )
+    design, weights = design_contrast(groups, contrast, donors=donors)
     scores = mean_rates(rates, sets, min_size=min_size)
     table = pd.DataFrame(
         {
@@ -527,12 +528,8 @@ def measure_terms(
         empty = dict.fromkeys(("effect", "ci_low", "ci_high", "pvalue"), np.nan)
         reason = f"{n_reference} and {n_test} samples have enough cells: a group needs two"
         return table.assign(**empty, reason=reason)
-    weights = pd.Series({contrast.test: 1.0, contrast.reference: -1.0})
     fitted = compare_moderated(
-        scores.T,
-        design,
-        weights.reindex(design.columns, fill_value=0.0),
-        confidence=confidence,
+        scores.T.loc[design.index], design, weights, confidence=confidence
     ).reset_index(drop=True)
     return table.join(fitted[["effect", "ci_low", "ci_high", "pvalue"]]).assign(reason="")
 

@@ -9,9 +9,9 @@ import pandas as pd
 from scipy import interpolate, sparse, special, stats
 from statsmodels.nonparametric.smoothers_lowess import lowess
 
-from helpers.compute.stats import adjust_pvalues, compare_moderated
+from helpers.compute.stats import adjust_pvalues, compare_moderated, design_contrast
 from helpers.errors import DataError
-from helpers.schema import CELL_TYPE, CONTRAST, GENE, GROUP, SAMPLE, Contrast
+from helpers.schema import CELL_TYPE, CONTRAST, GENE, SAMPLE, Contrast
 
 MIN_CELLS_SAMPLE = 10  # cells a sample needs for its sum to speak for it
 LOG_RATIO_TRIM, SUM_TRIM = 0.3, 0.05  # shares of genes TMM leaves out at either end
@@ -252,6 +252,7 @@ def compare_sums(
     contrast: Contrast,
     *,
     confidence: float,
+    donors: np.ndarray | None = None,
     method: Pseudobulk = "voom",
 ) -> pd.DataFrame:
     """Difference of two groups in every gene, samples being the unit.
@@ -262,6 +263,8 @@ def compare_sums(
         Pseudobulk counts, shape (n_samples, n_genes).
     groups
         Group of every sample; those outside the contrast help to estimate the variance.
+    donors
+        Donor of every sample, for :func:`helpers.compute.stats.design_contrast`.
     method
         ``voom``: linear model of log counts with precision weights and moderated variances;
         ``deseq2``: negative binomial model with Wald tests (PyDESeq2; minutes instead of
@@ -277,59 +280,53 @@ def compare_sums(
     DataError
         If a group has no sample, or there is no replicate at all.
     """
-    table = pd.get_dummies(pd.Series(groups), dtype=float)
+    labels = pd.Series(groups)
+    counted = labels.value_counts()
     for label in (contrast.test, contrast.reference):
-        if label not in table:
+        if label not in counted:
             msg = f"no sample of group {label} has {MIN_CELLS_SAMPLE} cells"
             raise DataError(msg)
-    if len(table) <= table.shape[1]:
-        counted = ", ".join(f"{name}: {int(n)}" for name, n in table.sum().items())
-        msg = f"a group needs two samples for a test by sample ({counted})"
+    who = None if donors is None else pd.Series(donors)
+    design, weights = design_contrast(labels, contrast, donors=who)
+    if len(design) <= design.shape[1]:
+        listed = ", ".join(f"{name}: {n}" for name, n in counted.sort_index().items())
+        msg = f"a group needs two samples for a test by sample ({listed})"
         raise DataError(msg)
+    sums, groups = sums[design.index], groups[design.index]
     tested = pick_expressed(sums, groups)
     if tested.sum() < 2:
         msg = f"{tested.sum()} genes have enough counts to be tested by sample"
         raise DataError(msg)
     fit = _fit_voom if method == "voom" else _fit_deseq
-    result = fit(sums[:, tested], table, contrast, confidence)
+    result = fit(sums[:, tested], design, weights, confidence)
     result.insert(0, GENE, genes[tested])
     return result.assign(padj=adjust_pvalues(result["pvalue"]))
 
 
 def _fit_voom(
-    sums: np.ndarray, design: pd.DataFrame, contrast: Contrast, confidence: float
+    sums: np.ndarray, design: pd.DataFrame, contrast: pd.Series, confidence: float
 ) -> pd.DataFrame:
     values, weights = weigh_counts(sums, design.to_numpy())
-    weight = pd.Series({contrast.test: 1.0, contrast.reference: -1.0})
     fitted = compare_moderated(
-        pd.DataFrame(values),
-        design,
-        weight.reindex(design.columns, fill_value=0.0),
-        confidence=confidence,
-        weights=weights,
+        pd.DataFrame(values), design, contrast, confidence=confidence, weights=weights
     )
     named = fitted.rename(columns={"effect": "log2fc"}).drop(columns="df")
     return named[["log2fc", "ci_low", "ci_high", "t", "pvalue"]].reset_index(drop=True)
 
 
 def _fit_deseq(
-    sums: np.ndarray, design: pd.DataFrame, contrast: Contrast, confidence: float
+    sums: np.ndarray, design: pd.DataFrame, contrast: pd.Series, confidence: float
 ) -> pd.DataFrame:
     from pydeseq2.dds import DeseqDataSet
     from pydeseq2.ds import DeseqStats
 
-    labels = pd.DataFrame({GROUP: design.idxmax(axis=1).to_numpy()})
-    labels.index = labels.index.astype(str)
-    counts = pd.DataFrame(sums.astype(int), index=labels.index)
+    names = [f"sample {i}" for i in range(len(design))]
+    counts = pd.DataFrame(sums.astype(int), index=names)
     counts.columns = counts.columns.astype(str)
-    model = DeseqDataSet(counts=counts, metadata=labels, design=f"~{GROUP}", quiet=True)
+    matrix = design.set_axis(names)
+    model = DeseqDataSet(counts=counts, metadata=matrix, design=matrix, quiet=True)
     model.deseq2()
-    tests = DeseqStats(
-        model,
-        contrast=[GROUP, contrast.test, contrast.reference],
-        independent_filter=False,
-        quiet=True,
-    )
+    tests = DeseqStats(model, contrast=contrast.to_numpy(), independent_filter=False, quiet=True)
     tests.summary()
     found = tests.results_df
     half = stats.norm.ppf(0.5 + confidence / 2) * found["lfcSE"]

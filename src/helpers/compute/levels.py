@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from helpers.compute.stats import adjust_pvalues, compare_moderated
-from helpers.schema import CELL_TYPE, GROUP, SAMPLE, SUBCLUSTER, Contrast
+from helpers.compute.stats import adjust_pvalues, compare_moderated, design_contrast
+from helpers.schema import CELL_TYPE, DONOR, GROUP, SAMPLE, SUBCLUSTER, Contrast
 
 ALL_CELLS = "all cells"
 # What is compared -> how a difference of it is to be read.
@@ -40,13 +40,13 @@ def summarise_samples(
     levels
         From :func:`helpers.compute.segments.measure_levels` by sample and type.
     samples
-        ``sample`` and ``group``, in the order to keep.
+        ``sample``, ``group`` and, where known, ``donor``, in the order to keep.
 
     Returns
     -------
-    ``sample``, ``group``, ``cell_type``, ``n_cells``, ``cnv_level`` (log2; missing where the
-    type has too few cells), ``cnv_score``, ``infercnv_score`` (means), ``altered`` (share of
-    cells). The rows of ``all cells`` weigh types by their cells.
+    ``sample``, ``group``, ``donor`` (if given), ``cell_type``, ``n_cells``, ``cnv_level`` (log2;
+    missing where the type has too few cells), ``cnv_score``, ``infercnv_score`` (means),
+    ``altered`` (share of cells). The rows of ``all cells`` weigh types by their cells.
     """
     numbers = {
         "n_cells": ("cnv_score", "size"),
@@ -62,10 +62,12 @@ def summarise_samples(
     whole = marked.groupby(SAMPLE, observed=True).agg(**numbers).reset_index()
     whole["cnv_level"] = whole[SAMPLE].map(_pool_levels(table))
     both = pd.concat([whole.assign(**{CELL_TYPE: ALL_CELLS}), table], ignore_index=True)
-    both[GROUP] = both[SAMPLE].map(samples.set_index(SAMPLE)[GROUP])
+    known = [column for column in (GROUP, DONOR) if column in samples]
+    for column in known:
+        both[column] = both[SAMPLE].map(samples.set_index(SAMPLE)[column])
     order = {name: i for i, name in enumerate(samples[SAMPLE])}
     both = both.sort_values(SAMPLE, key=lambda s: s.map(order), kind="stable", ignore_index=True)
-    columns = [SAMPLE, GROUP, CELL_TYPE, "n_cells", "cnv_level"]
+    columns = [SAMPLE, *known, CELL_TYPE, "n_cells", "cnv_level"]
     return both[[*columns, "cnv_score", "infercnv_score", "altered"]]
 
 
@@ -109,10 +111,10 @@ def _compare(
     summary: pd.DataFrame, contrast: Contrast, measure: str, confidence: float
 ) -> pd.DataFrame:
     wide = summary.pivot_table(index=SAMPLE, columns=CELL_TYPE, values=measure, sort=False)
-    groups = summary.drop_duplicates(SAMPLE).set_index(SAMPLE)[GROUP].reindex(wide.index)
+    sheet = summary.drop_duplicates(SAMPLE).set_index(SAMPLE).reindex(wide.index)
     if measure == "infercnv_score":
         wide = np.log2(wide)
-    parts = [_test(wide[[kind]].dropna(), groups, contrast, confidence) for kind in wide.columns]
+    parts = [_test(wide[[kind]].dropna(), sheet, contrast, confidence) for kind in wide.columns]
     table = pd.concat(parts).rename_axis(CELL_TYPE).reset_index()
     table["padj"] = adjust_pvalues(table["pvalue"])
     fixed = {"contrast": contrast.name, "measure": measure, "unit": SAMPLE}
@@ -121,26 +123,24 @@ def _compare(
 
 
 def _test(
-    values: pd.DataFrame, groups: pd.Series, contrast: Contrast, confidence: float
+    values: pd.DataFrame, sheet: pd.DataFrame, contrast: Contrast, confidence: float
 ) -> pd.DataFrame:
-    groups = groups.reindex(values.index)
+    groups = sheet[GROUP].reindex(values.index)
+    donors = sheet[DONOR].reindex(values.index) if DONOR in sheet else None
     n_reference = int((groups == contrast.reference).sum())
     n_test = int((groups == contrast.test).sum())
-    design = pd.get_dummies(groups, dtype=float)
+    design, weights = design_contrast(groups, contrast, donors=donors)
     numbers = {"n_reference": n_reference, "n_test": n_test}
     reason = ""
     if min(n_reference, n_test) == 0:
         empty = contrast.reference if n_reference == 0 else contrast.test
         reason = f"no sample of group {empty} was measured"
-    elif len(design) - design.shape[1] < 1:
+    elif len(design) <= design.shape[1]:
         reason = f"{n_reference} and {n_test} samples: at least one group needs two"
     if reason:
         missing = dict.fromkeys(("effect", "ci_low", "ci_high", "pvalue"), np.nan)
         return pd.DataFrame(index=values.columns).assign(**numbers, **missing, reason=reason)
-    weights = pd.Series({contrast.test: 1.0, contrast.reference: -1.0})
-    tested = compare_moderated(
-        values, design, weights.reindex(design.columns, fill_value=0.0), confidence=confidence
-    )
+    tested = compare_moderated(values.loc[design.index], design, weights, confidence=confidence)
     return tested[["effect", "ci_low", "ci_high", "pvalue"]].assign(**numbers, reason=reason)
 
 

@@ -7,7 +7,9 @@ import pandas as pd
 from scipy import special, stats
 
 from helpers.errors import DataError
+from helpers.schema import Contrast
 
+PAIRED = ", within donors"
 ROUNDING = 1e-14  # a residual smaller than this share of the values is one of floating point
 
 
@@ -88,6 +90,45 @@ def moderate_variances(
     if np.isinf(prior.df):
         return np.full(len(variances), prior.variance), df_total
     return (df * variances + prior.df * prior.variance) / (df + prior.df), df_total
+
+
+def design_contrast(
+    groups: pd.Series, contrast: Contrast, *, donors: pd.Series | None = None
+) -> tuple[pd.DataFrame, pd.Series]:
+    """Design of a linear model of samples, and the weights of its coefficients in a contrast.
+
+    All groups are fitted, each with a level of its own. Where every donor of the two groups was
+    sampled in both, such as before and after treatment, samples of a donor are no replicates of
+    each other: then the two groups alone are fitted, with a level for each donor.
+
+    Parameters
+    ----------
+    groups
+        Group of every sample.
+    donors
+        Donor of every sample, same index.
+
+    Returns
+    -------
+    Shape (n_samples, n_coefficients), full rank, and shape (n_coefficients,).
+    """
+    if donors is not None and is_paired(groups, contrast, donors):
+        groups = groups[groups.isin([contrast.test, contrast.reference])]
+        levels = pd.get_dummies(donors.reindex(groups.index), dtype=float).iloc[:, 1:]
+        levels.columns = pd.Index([f"donor {i}" for i in range(levels.shape[1])])
+        design = pd.get_dummies(groups, dtype=float).join(levels)
+    else:
+        design = pd.get_dummies(groups, dtype=float)
+    weights = pd.Series({contrast.test: 1.0, contrast.reference: -1.0})
+    return design, weights.reindex(design.columns, fill_value=0.0)
+
+
+def is_paired(groups: pd.Series, contrast: Contrast, donors: pd.Series) -> bool:
+    """Whether every donor of the two groups of a contrast was sampled in both."""
+    test, reference = (
+        set(donors[groups == label]) for label in (contrast.test, contrast.reference)
+    )
+    return bool(test) and test == reference
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,6 @@ from helpers.project import DOWNLOADS, REFERENCE
 
 SOURCES = REFERENCE / "sources.yml"
 TIMEOUT_SECONDS = 60
-# WikiPathways' own names carry release and organism behind the title.
-EXTRA_FIELDS = "%"
 
 
 def read_gene_sets(paths: Iterable[Path]) -> dict[tuple[str, str], list[str]]:
@@ -35,10 +33,11 @@ def read_gene_sets(paths: Iterable[Path]) -> dict[tuple[str, str], list[str]]:
     Raises
     ------
     DataError
-        If a file does not exist, holds no gene set, or a line has no gene.
+        If a file does not exist, holds no gene set, a line has no gene, or genes are numbers.
     """
     sets: dict[tuple[str, str], list[str]] = {}
     for path in paths:
+        mine: dict[tuple[str, str], list[str]] = {}
         lines = _read_lines(path)
         for number, line in enumerate(lines, start=1):
             name, *rest = line.split("\t")
@@ -49,8 +48,18 @@ def read_gene_sets(paths: Iterable[Path]) -> dict[tuple[str, str], list[str]]:
             library, colon, term = name.partition(": ")
             if not colon:
                 library, term = library_of(path), _readable(name)
-            sets[library, term] = genes
+            mine[library, term] = genes
+        _want_symbols(path, mine)
+        sets |= mine
     return sets
+
+
+def _want_symbols(path: Path, sets: dict[tuple[str, str], list[str]]) -> None:
+    """Refuse genes that are numbers: they would be found in no cohort."""
+    genes = {gene for listed in sets.values() for gene in listed}
+    if sum(gene.isdigit() for gene in genes) > len(genes) / 2:
+        msg = f"{path} numbers its genes (Entrez); gene symbols are needed, such as TP53"
+        raise DataError(msg)
 
 
 def _read_lines(path: Path) -> list[str]:
@@ -82,10 +91,9 @@ def library_of(path: Path) -> str:
 
 def _readable(name: str) -> str:
     """A term's name as a reader would write it: ``HALLMARK_HYPOXIA`` is ``Hypoxia``."""
-    title = name.split(EXTRA_FIELDS, maxsplit=1)[0]
-    if title != title.upper() or "_" not in title:
-        return title
-    words = title.removeprefix("HALLMARK_").replace("_", " ").lower()
+    if name != name.upper() or "_" not in name:
+        return name
+    words = name.removeprefix("HALLMARK_").replace("_", " ").lower()
     return words[:1].upper() + words[1:]
 
 

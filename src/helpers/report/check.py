@@ -59,6 +59,7 @@ def _check_sheet(reading: Reading, file: CohortFile) -> Iterator[Defect]:
     if "groups" not in reading.faulty:
         yield from _check_groups(reading, file, sheet)
     yield from _check_repeats(reading.samples, sheet)
+    yield from _check_donors(reading, file, sheet)
     n_folders = sum(s.rna is not None and os.path.isdir(s.rna) for s in reading.samples)
     assembly = None if "assembly" in reading.faulty else file.assembly
     for sample in reading.samples:
@@ -263,6 +264,29 @@ def _check_repeats(samples: list[Sample], sheet: str) -> Iterator[Defect]:
                 what = f"{path.name} is also that of row {other.row} ({other.sample!r})"
                 where = f"{sheet}:{sample.row}/{column}"
                 yield Defect(where, what, "a file of its own", "correct the path")
+
+
+def _check_donors(reading: Reading, file: CohortFile, sheet: str) -> Iterator[Defect]:
+    """Samples of one donor are no independent observations, unless groups are paired by donor."""
+    first: dict[tuple[str, str], Sample] = {}
+    donors: dict[str, set[str]] = {}
+    for sample in reading.samples:
+        other = first.setdefault((sample.donor, sample.group), sample)
+        donors.setdefault(sample.group, set()).add(sample.donor)
+        if other is not sample:
+            what = f"donor {sample.donor!r} has two samples in group {sample.group!r} (row {other.row})"
+            expected = "one sample a donor and group: tests take samples for independent"
+            remedy = "keep one, or read the intervals as too narrow"
+            yield Defect(f"{sheet}:{sample.row}/donor", what, expected, remedy, "warning")
+    planned = () if "contrasts" in reading.faulty else file.planned_contrasts()
+    for i, contrast in enumerate(planned):
+        test, reference = (donors.get(g, set()) for g in (contrast.test, contrast.reference))
+        if test & reference and test != reference:
+            shared, single = (", ".join(sorted(s)) for s in (test & reference, test ^ reference))
+            what = f"donors in both groups: {shared}; in one: {single}"
+            expected = "all or none, for samples to be compared within donors"
+            remedy = "leave the others out, or read the comparison as one of unrelated samples"
+            yield Defect(_side(reading, i, "test"), what, expected, remedy, "warning")
 
 
 def _check_paths(reading: Reading, sample: Sample, sheet: str) -> Iterator[Defect]:

@@ -8,7 +8,7 @@ from helpers.compute.enrichment import GeneSets, log_rates, measure_terms
 from helpers.compute.expression import sum_samples
 from helpers.errors import NotPossibleError
 from helpers.report.page import Page
-from helpers.schema import CELL_TYPE, CONTRAST, GROUP, SAMPLE, Contrast
+from helpers.schema import CELL_TYPE, CONTRAST, DONOR, GROUP, SAMPLE, Contrast
 
 
 def main_contrast(page: Page) -> Contrast:
@@ -55,7 +55,7 @@ def measure_types(
     confidence: float,
 ) -> pd.DataFrame:
     """Effects of every term in every type and contrast, samples being the unit."""
-    group_of = page.samples.set_index(SAMPLE)[GROUP]
+    sheet = page.samples.set_index(SAMPLE)
     parts = []
     for kind in types:
         mine = adata[(adata.obs[CELL_TYPE] == kind).to_numpy()]
@@ -65,12 +65,13 @@ def measure_types(
         parts += [
             measure_terms(
                 rates,
-                group_of,
+                sheet[GROUP],
                 contrast,
                 sets,
                 cell_type=kind,
                 min_size=min_size,
                 confidence=confidence,
+                donors=sheet[DONOR],
             )
             for contrast in page.contrasts
         ]

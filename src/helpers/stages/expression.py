@@ -8,11 +8,12 @@ import pandas as pd
 
 from helpers.compute.expression import compare_sums, rank_cells, sum_samples
 from helpers.compute.normalise import log_normalise
+from helpers.compute.stats import PAIRED, is_paired
 from helpers.errors import DataError, NotPossibleError
 from helpers.io.objects import read_object
 from helpers.io.tables import write_table
 from helpers.params import ExpressionParams
-from helpers.schema import CELL_TYPE, CONTRAST, GENE, GROUP, SAMPLE, UNKNOWN, Contrast
+from helpers.schema import CELL_TYPE, CONTRAST, DONOR, GENE, GROUP, SAMPLE, UNKNOWN, Contrast
 from helpers.stages.task import Task
 
 CELL_TEST = "Wilcoxon rank-sum test on cells"
@@ -130,9 +131,10 @@ def _by_sample(
     sums, samples = sum_samples(
         cells.X, cells.obs[SAMPLE].astype(str).to_numpy(), min_cells=params.min_cells
     )
-    group_of = cells.obs.drop_duplicates(SAMPLE).set_index(SAMPLE)[GROUP].astype(str)
-    groups = group_of.reindex(samples).to_numpy()
-    test = SAMPLE_TESTS[params.pseudobulk]
+    sheet = cells.obs.drop_duplicates(SAMPLE).set_index(SAMPLE)[[GROUP, DONOR]].astype(str)
+    groups, donors = (sheet[column].reindex(samples) for column in (GROUP, DONOR))
+    paired = is_paired(groups, contrast, donors)
+    test = SAMPLE_TESTS[params.pseudobulk] + (PAIRED if paired else "")
     row: dict[str, object] = {"unit": SAMPLE, "test": test}
     row |= {"n_reference": int((groups == contrast.reference).sum())}
     row |= {"n_test": int((groups == contrast.test).sum()), "n_genes": 0}
@@ -140,8 +142,9 @@ def _by_sample(
         table = compare_sums(
             sums.astype(float),
             cells.var_names,
-            groups,
+            groups.to_numpy(),
             contrast,
+            donors=donors.to_numpy(),
             confidence=params.confidence,
             method=params.pseudobulk,
         )
