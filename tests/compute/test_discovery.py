@@ -153,6 +153,15 @@ def test_adjust_score__leaves_out_what_nobody_knows(planted):
     assert set(adjust_score(bare, confidence=0.95)["model"]) == {"score"}
 
 
+def test_adjust_score__leaves_out_classes_without_an_event(planted):
+    rare = planted.patients.copy()
+    rare.loc[rare.index[:6], ["cytogenetic_risk", "event"]] = ["never", 0]
+    table = adjust_score(Validation(SIGNATURE, rare), confidence=0.95)
+    assert not table["term"].str.contains("never").any()
+    n_known = rare["cytogenetic_risk"].isin(["good", "poor"]).sum()
+    assert set(table["n"]) == {200, n_known}
+
+
 def test_rate_calibration__is_right_for_hazards_as_predicted():
     right = make_validation(1.0, n=2000, seed=3)
     patients = right.patients

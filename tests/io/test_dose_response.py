@@ -77,6 +77,11 @@ def test_inspect_dose_response__parental_lines_must_be_other_lines_and_one_each(
     assert "has the parental lines 'K562' and 'SR'" in found.what
 
 
+def test_inspect_dose_response__needs_a_treated_well(write):
+    (found,) = inspect_dose_response(write(HEADER + "K562,,1,x,0,nM,,,,1000,\n"), "x")
+    assert (found.where, found.what) == ("doses.csv:2/dose", "no well has a drug")
+
+
 def test_read_dose_response__stops_at_the_first_defect(write):
     with pytest.raises(DataError, match=r"doses.csv:3/dose — '-3' is not a number"):
         read_dose_response(write(SOUND.replace("300,nM,,,,500", "-3,nM,,,,500")))

@@ -16,7 +16,7 @@ HALF = 0.5
 N_PARAMETERS = {"LL.3": 3, "LL.4": 4, "LL.5": 5, "W1.4": 4}
 ASYMMETRY = (0.05, 20.0)  # of the fifth parameter of LL.5
 BEYOND = np.log(100.0)  # half-maximal doses are looked for this far outside the doses tested
-FIRST_STEPS, ZOOM_STEPS = {1: 61, 2: 61, 3: 25}, {1: 15, 2: 9, 3: 7}
+FIRST_STEPS, ZOOM_STEPS = {1: 41, 2: 41, 3: 21}, {1: 9, 2: 7, 3: 7}
 PRECISION = 1e-3  # of logarithms of slope and dose, where the grid stops
 MAX_ROUNDS = 200
 WELL = ["line", "parental", "plate", "replicate", "drug", "unit", "dose", "viability", "gr"]
@@ -457,9 +457,14 @@ def describe_curves(single: pd.DataFrame, settings: CurveSettings) -> pd.DataFra
         tested = mine.loc[mine["dose"] > 0, "dose"]
         head |= {"n_doses": tested.nunique(), "dose_min": tested.min(), "dose_max": tested.max()}
         rows.append(head | describe_curve(mine, settings) | _describe_growth(mine, settings))
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=CURVES)
 
 
+CURVES = [
+    "line", "parental", "drug", "ic50", "ci_low", "ci_high", "unit", "status", "auc", "auc_low",
+    "auc_high", "gr50", "gr50_low", "gr50_high", "ic50_relative", "ic50_absolute", "slope",
+    "bottom", "top", "half_dose", "n_wells", "n_plates", "n_doses", "dose_min", "dose_max", "reason",
+]  # fmt: skip
 EMPTY = dict.fromkeys(
     ("ic50", "ci_low", "ci_high", "ic50_relative", "ic50_absolute", "slope", "bottom", "top",
      "half_dose", "auc", "auc_low", "auc_high"), np.nan,
