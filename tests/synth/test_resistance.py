@@ -80,8 +80,8 @@ def test_make_line_sample__the_stem_like_cluster_expresses_stemness_and_more_gen
     stem, other = (good & (adata.obs["subcluster"] == c).to_numpy() for c in (STEM_LIKE, "0"))
     up = [gene for gene, log2fc in levels(STEM).items() if log2fc > 0]
     change = np.log2(rates(adata, stem)[up] / rates(adata, other)[up])
-    # cells lie up to 0.45 of the way to the next cluster, 0.225 on average
-    assert change.median() == pytest.approx(1.5 * (1 - np.mean(STEPS)), abs=0.3)
+    # 1.5, less what cells lie towards the next cluster, plus what flatter levels leave to all genes
+    assert 1.5 * (1 - np.mean(STEPS)) < change.median() < 1.7
     per_umi = np.asarray((adata.X > 0).sum(axis=1)).ravel() / np.sqrt(
         np.asarray(adata.X.sum(axis=1)).ravel()
     )
