@@ -193,6 +193,25 @@ rule discovery:
         RUN
 
 
+rule regulons:
+    input:
+        lambda w: inputs_of("regulons"),
+        spec="jobs/regulons.json",
+    output:
+        "objects/regulon_links.csv",
+        "objects/regulon_modules.csv",
+        "objects/regulons.csv",
+        "objects/regulon_support.csv",
+        "objects/regulon_activity.h5ad",
+    log:
+        "logs/regulons.log",
+    threads: 2
+    resources:
+        mem_mb=6000,
+    shell:
+        RUN
+
+
 rule chapter:
     input:
         lambda w: inputs_of(f"chapter/{w.chapter}"),

@@ -326,6 +326,9 @@ BROKEN = [
     Broken("marker file without types", lambda folder: in_yaml("  quality:",
            f"  fig1_composition:\n    markers: {folder}/samples.csv\n  quality:")(folder),
            "cohort.yml:14/overrides.fig1_composition.markers", "holds no list of cell types"),
+    Broken("factors without their column", lambda folder: in_yaml("  quality:",
+           f"  regulons:\n    factor_table: {folder}/samples.csv\n  quality:")(folder),
+           "cohort.yml:14/overrides.regulons.factor_table", "needs a column 'tf'"),
     # contrasts and results
     Broken("contrast with itself", in_yaml("    reference: healthy", "    reference: relapse"),
            "cohort.yml:9/contrasts.0", "compares 'relapse' with itself"),

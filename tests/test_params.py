@@ -186,3 +186,10 @@ def test_plain_message__drops_the_prefix_and_the_capital():
 def test_shorten__cuts_long_values():
     assert shorten("abc") == "'abc'"
     assert shorten("x" * 100) == "'" + "x" * 58 + "…"
+
+
+def test_load_params__rankings_of_motifs_come_with_their_factors():
+    with pytest.raises(ParamsError, match="rankings and motif_factors come together"):
+        load_params("regulons", {"rankings": "r.feather"})
+    both = {"rankings": "r.feather", "motif_factors": "m.tbl"}
+    assert load_params("regulons", both).model_dump()["rankings"] == "r.feather"

@@ -279,6 +279,47 @@ class DoseResponseParams(Params):
         return self
 
 
+class RegulonParams(Params):
+    """How regulons are inferred, pruned and scored in cells."""
+
+    factor_table: str = Field(description="transcription factors, in params/reference/ or absolute")
+    target_sum: int = Field(ge=1, description="UMIs every cell is scaled to before log1p")
+    cells_per_type: int = Field(ge=10, description="cells of a type the network is inferred from")
+    n_variable_genes: int = Field(ge=50, description="variable genes that can be targets")
+    min_detected: float = Field(
+        ge=0, lt=1, description="share of the cells a factor must be seen in"
+    )
+    learning_rate: float = Field(gt=0, le=1, description="step of each tree of the boosting")
+    max_rounds: int = Field(ge=25, description="trees of a target at most")
+    factor_share: float = Field(gt=0, le=1, description="share of the factors a split draws from")
+    cell_share: float = Field(gt=0, lt=1, description="share of the cells a tree is grown on")
+    quantiles: list[float] = Field(description="links above these quantiles make modules")
+    top_targets: int = Field(ge=1, description="targets of a factor in its top module")
+    top_factors: list[int] = Field(description="factors of a target in modules by target")
+    min_rho: float = Field(ge=0, lt=1, description="correlation above which a link turns on")
+    min_targets: int = Field(ge=1, description="targets a module needs")
+    unpruned_quantile: float = Field(
+        ge=0, lt=1, description="links above this quantile make regulons that no motif speaks for"
+    )
+    min_regulon: int = Field(ge=1, description="targets a regulon needs to be scored")
+    link_distance_bp: int = Field(ge=0, description="base pairs from a start to a linked peak")
+    rankings: str = Field(
+        description="cisTarget rankings of genes, feather or parquet; empty: none"
+    )
+    motif_factors: str = Field(description="cisTarget table of motifs and factors; empty: none")
+    ranking_share: float = Field(gt=0, lt=1, description="share of a ranking searched for targets")
+    min_nes: float = Field(gt=0, description="normalised enrichment score a motif needs")
+    auc_share: float = Field(gt=0, lt=1, description="share of a cell's genes that AUCell looks at")
+    seed: int = Field(ge=0, description="start of the random numbers")
+
+    @model_validator(mode="after")
+    def _rankings_come_with_their_motifs(self) -> "RegulonParams":
+        if bool(self.rankings) != bool(self.motif_factors):
+            msg = "rankings and motif_factors come together: give both or neither"
+            raise ValueError(msg)
+        return self
+
+
 class SignatureParams(Params):
     """How a signature is learnt from the training patients."""
 
@@ -332,6 +373,17 @@ class SelinexorParams(ResistanceParams, GeneSetParams):
     genes_shown: int = Field(ge=1, le=40, description="genes named in the volcano plot, each way")
 
 
+class RegulonsParams(RegulonParams):
+    """Parameters of notebooks/regulons.ipynb."""
+
+    min_cells: int = Field(ge=2, description="cells of a type a sample needs to have a mean")
+    confidence: float = Field(gt=0.5, lt=1, description="coverage of the intervals")
+    fdr: float = Field(gt=0, lt=1, description="Benjamini-Hochberg threshold")
+    types_shown: list[str] = Field(min_length=1, description="cell types looked at closely")
+    regulons_shown: int = Field(ge=1, le=10, description="regulons shown of each type")
+    targets_shown: int = Field(ge=1, le=30, description="targets of a factor in the network")
+
+
 class CohortParams(Params):
     """Parameters of notebooks/cohort.ipynb."""
 
@@ -354,6 +406,7 @@ CHAPTER_PARAMS: dict[str, type[Params]] = {
     "selinexor": SelinexorParams,
     "dose_response": DoseResponseParams,
     "discovery": DiscoveryParams,
+    "regulons": RegulonsParams,
     "claims": ClaimsParams,
 }
 

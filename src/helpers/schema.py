@@ -30,6 +30,10 @@ CLUSTER = "cluster"
 SUBCLUSTER = "subcluster"
 GENE = "gene"
 UNKNOWN = "unknown"
+# A regulon is a transcription factor with its targets, and is named after the factor.
+TF = "tf"
+TARGET = "target"
+REGULON = "regulon"
 CONTRAST = "contrast"
 SIGNATURE = "signature"
 
@@ -78,6 +82,21 @@ RESULT_COLUMNS: dict[tuple[str, str], tuple[str, ...]] = {
         CONTRAST,
         SIGNATURE,
         "unit",
+        "effect",
+        "ci_low",
+        "ci_high",
+        "pvalue",
+        "padj",
+    ),
+    ("regulons", "regulons"): (TF, TARGET, "importance", "pruned"),
+    ("regulons", "activity"): (SAMPLE, GROUP, CELL_TYPE, REGULON, "auc"),
+    ("regulons", "specificity"): (REGULON, "level", "label", "rss"),
+    ("regulons", "contrasts"): (
+        "contrast",
+        CELL_TYPE,
+        REGULON,
+        "unit",
+        "test",
         "effect",
         "ci_low",
         "ci_high",

@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import pytest
 from broken import BROKEN, Broken, Spoil, both, drop, hold, in_hdf5, in_sheet, in_yaml, new_h5, put
+from cohorts import edit_cohort
 from tiny import SHEET, some_genes, write_cohort
 
 from helpers.report.check import check_cohort
@@ -350,3 +351,13 @@ def test_check__tells_the_assembly_of_real_data(
         "samples.csv:2/rna — was aligned to hg19 — expected GRCh38 — set assembly: GRCh37, or "
         "align all samples to one genome\n"
     )
+
+
+def test_check__names_what_is_wrong_with_rankings_of_motifs(folder: Path, check: Check):
+    (folder / "r.feather").write_text("no feather", encoding="utf-8")
+    files = {"rankings": str(folder / "r.feather"), "motif_factors": str(folder / "m.tbl")}
+    edit_cohort(folder / "cohort.yml", overrides={"regulons": files})
+    status, lines = check()
+    assert status == 2
+    assert any("overrides.regulons.rankings" in x and "neither feather" in x for x in lines)
+    assert any("regulons.motif_factors" in x and "m.tbl does not exist" in x for x in lines)

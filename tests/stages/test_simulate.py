@@ -50,7 +50,15 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_stage_simulate__writes_the_cohort_and_nothing_else(cohort):
-    truth = ["cells", "composition", "copy_number", "markers", "pathways", "signatures"]
+    truth = [
+        "cells",
+        "composition",
+        "copy_number",
+        "markers",
+        "pathways",
+        "regulons",
+        "signatures",
+    ]
     expected = {f"{sample}/{MATRIX}" for sample in SAMPLES}
     expected |= {f"truth/{name}.csv" for name in [*truth, "subcluster_markers", "subclusters"]}
     expected |= {"cohort.yml", "samples.csv", "simulation.json", ".simulation.json"}
@@ -71,6 +79,7 @@ def test_stage_simulate__gives_other_cells_for_another_seed(cohort, tmp_path):
         "truth/composition.csv",
         "truth/copy_number.csv",
         "truth/pathways.csv",
+        "truth/regulons.csv",
         "truth/signatures.csv",
         "truth/subcluster_markers.csv",
         "truth/subclusters.csv",

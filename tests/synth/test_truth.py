@@ -20,6 +20,7 @@ TABLES = {
     "pathways",
     "signatures",
     "copy_number",
+    "regulons",
 }
 
 
@@ -135,3 +136,19 @@ def test_make_truth__signatures_lists_what_moves_and_the_share_of_dormant_cells(
     assert moved[["BCL3", "OAS2", "GPX4", "SDHA"]].tolist() == [1.2, -1.2, 0.8, 0.7]
     (dormant,) = table[table["signature"] == "dormant cells"].itertuples()
     assert (dormant.cell_type, dormant.subcluster, dormant.fraction) == ("HSC/MPP", "0", 0.25)
+
+
+def test_make_truth__regulons_load_on_the_activity_of_their_factor():
+    design = make_design("demo")
+    genes = choose_genes(read_genes(), design, wanted=set())
+    landscape = make_landscape(genes, design)
+    loadings = pd.DataFrame(landscape.loadings, columns=landscape.genes["gene"])
+    table = truth_of("demo")["regulons"]
+    assert table["tf"].nunique() == len(loadings) == 5
+    for row, (factor, part) in enumerate(table.groupby("tf", sort=False)):
+        targets = set(part["target"])
+        loaded = loadings.columns[loadings.iloc[row] > 0]
+        assert set(loaded) == targets | {factor}
+        assert (
+            loadings.loc[row, list(targets)].unique().tolist() == part["loading"].unique().tolist()
+        )

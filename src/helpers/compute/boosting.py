@@ -5,16 +5,20 @@ out-of-bag gain, stops long before GRNBoost2 did; here regulators are cut into b
 every target's trees are grown on the bins, targets in parallel.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numba
 import numpy as np
 from scipy import sparse
 
+N_THREADS = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
 MAX_BINS = 64  # levels a regulator's expression is cut into at most
 DEPTH = 3
 N_NODES = 2 ** (DEPTH + 1) - 1
 N_INNER = 2**DEPTH - 1
+GOLDEN = 0x9E3779B97F4A7C15  # what SplitMix64 adds at each step
+STREAM = 0xD1342543DE82EF95  # between the starts of two targets, so that their numbers differ
 WINDOW = 25  # rounds over which the gain on cells left out is averaged
 
 
@@ -84,22 +88,28 @@ def boost_importances(
     Shape (n_targets, n_regulators). The rows of a target's regulators add up to the number of
     trees it took, so that targets that can be told from regulators weigh more.
     """
-    return _boost_all(
-        levels,
-        targets.astype(np.float64),
-        own.astype(np.int64),
-        settings.learning_rate,
-        settings.max_rounds,
-        settings.features,
-        settings.sample,
-        np.uint64(seed),
-    )
+    importances = np.zeros((len(targets), len(levels)))
+    places = np.arange(len(levels))
+
+    def boost(target: int) -> None:
+        """One target, with random numbers of its own."""
+        mix = (seed + target * STREAM) % 2**64
+        _boost(
+            levels, targets[target].astype(np.float64), places[places != own[target]],
+            settings.learning_rate, settings.max_rounds, settings.features, settings.sample,
+            np.array([mix], dtype=np.uint64), importances[target],
+        )  # fmt: skip
+
+    with ThreadPoolExecutor(N_THREADS) as pool:
+        for _ in pool.map(boost, range(len(targets))):
+            pass
+    return importances
 
 
 @numba.njit(cache=True)
 def _next(state: np.ndarray) -> np.uint64:
     """SplitMix64: the next 64 random bits."""
-    state[0] += np.uint64(0x9E3779B97F4A7C15)
+    state[0] += np.uint64(GOLDEN)
     z = state[0]
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -114,35 +124,7 @@ def _draw_first(items: np.ndarray, n: int, state: np.ndarray) -> None:
         items[i], items[j] = items[j], items[i]
 
 
-@numba.njit(parallel=True, cache=True)
-def _boost_all(
-    levels: np.ndarray,
-    targets: np.ndarray,
-    own: np.ndarray,
-    rate: float,
-    max_rounds: int,
-    features: float,
-    sample: float,
-    seed: np.uint64,
-) -> np.ndarray:
-    importances = np.zeros((len(targets), len(levels)))
-    for target in numba.prange(len(targets)):
-        state = np.empty(1, dtype=np.uint64)
-        state[0] = seed + np.uint64(target) * np.uint64(0xD1342543DE82EF95)
-        usable = np.empty(len(levels), dtype=np.int64)
-        n_usable = 0
-        for regulator in range(len(levels)):
-            if regulator != own[target]:
-                usable[n_usable] = regulator
-                n_usable += 1
-        _boost(
-            levels, targets[target], usable[:n_usable], rate, max_rounds, features, sample, state,
-            importances[target],
-        )  # fmt: skip
-    return importances
-
-
-@numba.njit(cache=True)
+@numba.njit(nogil=True, cache=True)
 def _boost(
     levels: np.ndarray,
     target: np.ndarray,

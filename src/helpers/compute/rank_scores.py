@@ -1,6 +1,7 @@
 """Signature scores from the order of genes within each cell: AUCell and UCell, sparse."""
 
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import ceil
 
@@ -11,6 +12,8 @@ from scipy import sparse
 
 from helpers.errors import DataError
 
+N_THREADS = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
+BLOCK = 1024  # cells a thread scores at a time
 AGAINST = "-"  # behind a gene: it speaks against the signature, as UCell writes it
 
 
@@ -63,7 +66,9 @@ def list_members(genes: pd.Index, signatures: Mapping[str, Iterable[str]]) -> Me
         for members, places in zip(listed.values(), rows, strict=True)
     ]
     sizes = np.array([len(places) for places in found])
-    return Members(list(listed), table.indptr, table.indices, sizes, missing)
+    # One type of numbers, whatever the matrices came with: each type is compiled by itself.
+    starts, numbers = table.indptr.astype(np.int64), table.indices.astype(np.int64)
+    return Members(list(listed), starts, numbers, sizes, missing)
 
 
 def score_aucell(
@@ -104,10 +109,7 @@ def score_aucell(
     members = list_members(genes, signatures)
     counts = _as_ranked(counts)
     last = ceil(top * counts.shape[1])
-    area = _sum_recovered(
-        counts.data, counts.indices, counts.indptr, len(genes), last,
-        members.indptr, members.signature, members.sizes,
-    )  # fmt: skip
+    area = _sum_gains(counts, members, last, each=True)
     inside = np.minimum(members.sizes, max(last - 1, 0))
     best = inside * last - inside * (inside + 1) / 2
     return pd.DataFrame(area / np.where(best > 0, best, np.nan), columns=members.names)
@@ -188,10 +190,7 @@ def _rank_sums(
     """UCell of unsigned signatures."""
     members = list_members(genes, signatures)
     counts = _as_ranked(counts)
-    above = _sum_capped(
-        counts.data, counts.indices, counts.indptr, len(genes), max_rank,
-        members.indptr, members.signature, members.sizes,
-    )  # fmt: skip
+    above = _sum_gains(counts, members, max_rank + 1, each=False)
     size = members.sizes
     statistic = size * (max_rank + 1) - above - size * (size + 1) / 2
     scores = 1 - statistic / np.where(size > 0, size * max_rank, np.nan)
@@ -212,93 +211,70 @@ def _as_ranked(counts: sparse.csr_matrix) -> sparse.csr_matrix:
 
 
 @numba.njit(cache=True)
-def _sum_between(first: int, last: int, end: int) -> float:
-    """Sum of ``end - rank`` over ranks ``first`` to ``last``, ranks from ``end`` on giving 0."""
-    last = min(last, end - 1)
-    if last < first:
+def _gain(first: int, last: int, end: int, each: bool) -> float:  # noqa: FBT001
+    """How far before ``end`` a gene lies that is tied on ranks ``first`` to ``last``, 0 at least.
+
+    ``each``: the mean over those ranks, as if each order of the tie were tried; else by their
+    mean rank.
+    """
+    if not each:
+        rank = (first + last) / 2.0
+        return end - rank if rank <= end - 1 else 0.0
+    reach = min(last, end - 1)
+    if reach < first:
         return 0.0
-    return (last - first + 1) * (end - (first + last) / 2.0)
+    return (reach - first + 1) * (end - (first + reach) / 2.0) / (last - first + 1)
 
 
-@numba.njit(cache=True)
-def _sort_cell(values: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Values above 0 from the highest, with their columns."""
-    kept = np.flatnonzero(values > 0)
-    order = kept[np.argsort(-values[kept].astype(np.float64))]
-    return values[order], columns[order]
+def _sum_gains(counts: sparse.csr_matrix, members: Members, end: int, *, each: bool) -> np.ndarray:
+    """Sum of the gains of each set's genes in every cell, blocks of cells shared out."""
+    total = np.zeros((counts.shape[0], len(members.names)))
+
+    def fill(start: int) -> None:
+        """One block; its numbers alone are converted, whatever type the matrix came with."""
+        starts = counts.indptr[start : start + BLOCK + 1].astype(np.int64)
+        inside = slice(starts[0], starts[-1])
+        _fill_gains(
+            counts.data[inside].astype(np.float64), counts.indices[inside].astype(np.int64),
+            starts - starts[0], counts.shape[1], end, each, members.indptr, members.signature,
+            members.sizes, total[start : start + BLOCK],
+        )  # fmt: skip
+
+    with ThreadPoolExecutor(N_THREADS) as pool:
+        for _ in pool.map(fill, range(0, len(total), BLOCK)):
+            pass
+    return total
 
 
-@numba.njit(parallel=True, cache=True)
-def _sum_recovered(
+@numba.njit(nogil=True, cache=True)
+def _fill_gains(
     data: np.ndarray,
     indices: np.ndarray,
     indptr: np.ndarray,
     n_genes: int,
     end: int,
+    each: bool,  # noqa: FBT001
     member_ptr: np.ndarray,
     member_of: np.ndarray,
     sizes: np.ndarray,
-) -> np.ndarray:
-    """Sum over each set's genes of ``end - rank``, as far as positive; ties have their mean."""
-    n_cells = len(indptr) - 1
-    area = np.zeros((n_cells, len(sizes)))
-    for cell in numba.prange(n_cells):
+    total: np.ndarray,
+) -> None:
+    """Add up the gains of some cells; genes of value 0 are tied at the end."""
+    for cell in range(len(indptr) - 1):
         start, stop = indptr[cell], indptr[cell + 1]
-        values, columns = _sort_cell(data[start:stop], indices[start:stop])
-        n = len(values)
+        order = np.argsort(-data[start:stop])
         on = np.zeros(len(sizes))
-        first = 0
+        first, n = 0, int(np.count_nonzero(data[start:stop]))
         while first < n:
-            last = first
-            while last + 1 < n and values[last + 1] == values[first]:
+            value, last = data[start + order[first]], first
+            while last + 1 < n and data[start + order[last + 1]] == value:
                 last += 1
-            gain = _sum_between(first + 1, last + 1, end) / (last - first + 1)
+            gain = _gain(first + 1, last + 1, end, each)
             for place in range(first, last + 1):
-                for entry in range(member_ptr[columns[place]], member_ptr[columns[place] + 1]):
-                    area[cell, member_of[entry]] += gain
+                gene = indices[start + order[place]]
+                for entry in range(member_ptr[gene], member_ptr[gene + 1]):
+                    total[cell, member_of[entry]] += gain
                     on[member_of[entry]] += 1
             first = last + 1
         if n < n_genes:
-            absent = _sum_between(n + 1, n_genes, end) / (n_genes - n)
-            area[cell] += absent * (sizes - on)
-    return area
-
-
-@numba.njit(parallel=True, cache=True)
-def _sum_capped(
-    data: np.ndarray,
-    indices: np.ndarray,
-    indptr: np.ndarray,
-    n_genes: int,
-    max_rank: int,
-    member_ptr: np.ndarray,
-    member_of: np.ndarray,
-    sizes: np.ndarray,
-) -> np.ndarray:
-    """Sum over each set's genes of ``max_rank + 1 - rank``, as far as the rank counts.
-
-    Tied genes have their mean rank; one beyond ``max_rank`` counts as ``max_rank + 1``.
-    """
-    n_cells = len(indptr) - 1
-    above = np.zeros((n_cells, len(sizes)))
-    for cell in numba.prange(n_cells):
-        start, stop = indptr[cell], indptr[cell + 1]
-        values, columns = _sort_cell(data[start:stop], indices[start:stop])
-        n = len(values)
-        on = np.zeros(len(sizes))
-        first = 0
-        while first < n:
-            last = first
-            while last + 1 < n and values[last + 1] == values[first]:
-                last += 1
-            rank = (first + last) / 2.0 + 1
-            gain = max_rank + 1 - rank if rank <= max_rank else 0.0
-            for place in range(first, last + 1):
-                for entry in range(member_ptr[columns[place]], member_ptr[columns[place] + 1]):
-                    above[cell, member_of[entry]] += gain
-                    on[member_of[entry]] += 1
-            first = last + 1
-        rank = (n + 1 + n_genes) / 2.0
-        if n < n_genes and rank <= max_rank:
-            above[cell] += (max_rank + 1 - rank) * (sizes - on)
-    return above
+            total[cell] += _gain(n + 1, n_genes, end, each) * (sizes - on)

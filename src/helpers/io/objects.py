@@ -29,6 +29,11 @@ def read_object(path: Path) -> "ad.AnnData":
     return ad.read_h5ad(path)
 
 
+def is_object(path: Path) -> bool:
+    """Whether a file is an object: in place of one that could not be made stands the reason."""
+    return bool(h5py.is_hdf5(path))
+
+
 def read_cells(path: Path) -> pd.DataFrame:
     """Only the cells' table of an object; the matrix is not touched."""
     import anndata as ad

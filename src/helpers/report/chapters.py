@@ -33,6 +33,15 @@ RESISTANCE_TABLES = (
 )
 # Chapter that shows the subclusters of a type -> name of the type in files.
 SUBCLUSTER_KEYS = {"fig4_hsc_mpp": "hsc_mpp", "fig5_pro_b": "pro_b"}
+REGULON_OBJECTS = (
+    "objects/regulon_links.csv",
+    "objects/regulon_modules.csv",
+    "objects/regulons.csv",
+    "objects/regulon_support.csv",
+    "objects/regulon_activity.h5ad",
+)
+# Peaks of the cohort and the motifs in them, by which regulons are pruned where there are any.
+CHROMATIN_OBJECTS = ("objects/atac.h5ad", "objects/motif_matches.h5ad")
 # Cells of each subcluster, which panels 6B and 6C show.
 SUBCLUSTER_TABLES = tuple(f"objects/subclusters_{key}.csv" for key in SUBCLUSTER_KEYS.values())
 
@@ -178,6 +187,17 @@ CHAPTERS: tuple[Chapter, ...] = (
         tables=("validation_expression", "validation_clinical"),
         objects=DISCOVERY_OBJECTS,
         truth=("bulk",),
+    ),
+    Chapter(
+        "regulons",
+        "regulons",
+        "Regulons",
+        "Methods, SCENIC",
+        "Which transcription factors and targets make up the programmes of the resistant cells?",
+        needs=("rna",),
+        objects=REGULON_OBJECTS,
+        optional=SUBCLUSTER_TABLES,
+        truth=("cells", "regulons"),
     ),
     Chapter(
         "claims",

@@ -11,6 +11,7 @@ from helpers.io.dose_response import inspect_dose_response
 from helpers.io.gene_sets import read_gene_sets, read_published
 from helpers.io.inspect import Finding, inspect_fragments, inspect_gzip, inspect_rna
 from helpers.io.objects import read_markers
+from helpers.io.rankings import check_rankings, read_factors, read_motif_factors
 from helpers.params import CHAPTER_PARAMS, gene_set_file, load_defaults, marker_file, nearest
 from helpers.schema import PATH_COLUMNS, ROLES, BulkTables, CohortFile, Sample
 
@@ -18,6 +19,9 @@ from helpers.schema import PATH_COLUMNS, ROLES, BulkTables, CohortFile, Sample
 REFERENCE_FILES: tuple[tuple[str, str, Callable[[str], Path], Callable[[Path], object]], ...] = (
     ("markers", "a YAML file", marker_file, read_markers),
     ("published", "a YAML file", marker_file, read_published),
+    ("factor_table", "a table of factors", marker_file, read_factors),
+    ("rankings", "rankings of genes by motif", marker_file, check_rankings),
+    ("motif_factors", "a table of motifs and factors", marker_file, read_motif_factors),
     ("gene_sets", "a GMT file", gene_set_file, lambda path: read_gene_sets([path])),
 )
 SECONDS = 3.0  # to spend on matrix folders, which only show at their end whether they are whole
@@ -123,7 +127,7 @@ def _check_reference_files(reading: Reading, file: CohortFile) -> Iterator[Defec
         for parameter, kind, find, read in REFERENCE_FILES:
             named = values.get(parameter)
             for name in named if isinstance(named, list) else [named]:
-                if isinstance(name, str):
+                if isinstance(name, str) and name:
                     where = reading.spot("overrides", chapter, parameter)
                     yield from _check_reference_file(where, find(name), kind, read)
 

@@ -12,6 +12,7 @@ STAGES: dict[str, tuple[str, str]] = {
     "rna_annotate": ("helpers.stages.rna", "run_rna_annotate"),
     "cnv": ("helpers.stages.cnv", "run_cnv"),
     "expression": ("helpers.stages.expression", "run_expression"),
+    "regulons": ("helpers.stages.regulons", "run_regulons"),
     "subclusters": ("helpers.stages.subclusters", "run_subclusters"),
     "signatures": ("helpers.stages.signatures", "run_signatures"),
     "resistance": ("helpers.stages.resistance", "run_resistance"),

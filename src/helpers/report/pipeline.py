@@ -10,6 +10,7 @@ from helpers.params import (
     ExpressionParams,
     MapParams,
     Params,
+    RegulonParams,
     ResistanceParams,
     SampleRnaParams,
     ScoreParams,
@@ -21,9 +22,11 @@ from helpers.params import (
 )
 from helpers.project import REFERENCE
 from helpers.report.chapters import (
+    CHROMATIN_OBJECTS,
     CNV_OBJECTS,
     DISCOVERY_OBJECTS,
     EXPRESSION_TABLES,
+    REGULON_OBJECTS,
     RESISTANCE_TABLES,
     RNA_OBJECT,
     SIGNATURE_OBJECTS,
@@ -187,4 +190,25 @@ def discovery_job(cohort: Cohort, params: dict[str, Params], digests: DigestCach
         design={"scale": cohort.file.bulk.scale if cohort.file.bulk else ""},
         data={role: [str(path), digests.hash(path)] for role, path in tables.items()},
         **code_of(STAGES["discovery"]),
+    )
+
+
+def regulons_job(params: dict[str, Params], made: set[str]) -> Job:
+    """The network of all types and its activity, pruned by chromatin where a job makes that."""
+    values = subset(params["regulons"], RegulonParams)
+    data = {
+        role: [str(path), hash_file(path)]
+        for role in ("factor_table", "rankings", "motif_factors")
+        if (name := str(values[role])) and (path := marker_file(name))
+    }
+    chromatin = CHROMATIN_OBJECTS if made.issuperset(CHROMATIN_OBJECTS) else ()
+    return Job(
+        name="regulons",
+        inputs=(RNA_OBJECT, *chromatin),
+        optional=chromatin,
+        outputs=REGULON_OBJECTS,
+        params=values,
+        data=data,
+        threads=2,
+        **code_of(STAGES["regulons"]),
     )

@@ -23,6 +23,7 @@ from helpers.report.pipeline import (
     code_of,
     discovery_job,
     expression_job,
+    regulons_job,
     resistance_job,
     rna_jobs,
     sample_row,
@@ -80,6 +81,8 @@ def make_plan(cohort: Cohort, folder: Path) -> Plan:
         jobs.append(resistance_job(cohort, params))
     if any(set(DISCOVERY_OBJECTS) & set(chapter.objects) for chapter in running):
         jobs.append(discovery_job(cohort, params, digests))
+    if any(chapter.id == "regulons" for chapter in running):
+        jobs.append(regulons_job(params, {output for job in jobs for output in job.outputs}))
     chapters = [
         _chapter_job(chapter, cohort, params[chapter.id], jobs, digests)
         for chapter in running
@@ -127,6 +130,8 @@ def _chapter_job(
 ) -> Job:
     notebook = NOTEBOOKS / f"{chapter.notebook}.ipynb"
     barcodes = tuple(job.outputs[1] for job in stages if job.kind == "rna_sample")
+    made = {output for job in stages for output in job.outputs}
+    optional = tuple(name for name in chapter.optional if name in made)
     data = {"claims": [str(CLAIMS), hash_file(CLAIMS)]}
     for role in chapter.tables:
         path = cohort.table(role)
@@ -145,10 +150,10 @@ def _chapter_job(
         inputs=(
             *(barcodes if chapter.needs else ()),
             *chapter.objects,
-            *chapter.optional,
+            *optional,
             *extra,
         ),
-        optional=chapter.optional,
+        optional=optional,
         outputs=(f"chapters/{chapter.id}.json",),
         params=params.model_dump(),
         design=_design(cohort),

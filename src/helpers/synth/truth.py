@@ -8,6 +8,8 @@ from helpers.synth.programmes import (
     CELL_TYPES,
     DORMANT,
     GROUP_SHIFTS,
+    REGULON_SD,
+    REGULONS,
     SIGNATURE_SHIFTS,
     SUBCLUSTER_GENES,
     SUBCLUSTER_PATHWAYS,
@@ -28,9 +30,10 @@ def make_truth(landscape: Landscape, design: Design) -> dict[str, pd.DataFrame]:
     ``subcluster_markers`` (log2 fold against the type), ``pathways`` (log2 fold of a gene in a
     subcluster against its type, or in NCR against the other groups), ``signatures`` (log2 fold of
     a signature's gene in NCR, direction of the signature; share of dormant cells in a
-    subcluster) and ``copy_number`` (arms gained and lost). Where the groups do not differ, shares
-    are those of the controls, no pathway or signature differs between groups and no arm is
-    altered.
+    subcluster), ``copy_number`` (arms gained and lost) and ``regulons`` (genes that follow a
+    factor's activity from cell to cell; natural log per standard deviation of the activity).
+    Where the groups do not differ, shares are those of the controls, no pathway or signature
+    differs between groups and no arm is altered.
     """
     return {
         "composition": _list_composition(design),
@@ -40,6 +43,7 @@ def make_truth(landscape: Landscape, design: Design) -> dict[str, pd.DataFrame]:
         "pathways": _list_pathways(design),
         "signatures": _list_signatures(design),
         "copy_number": _list_copy_number(design),
+        "regulons": _list_regulons(),
     }
 
 
@@ -123,3 +127,12 @@ def _list_copy_number(design: Design) -> pd.DataFrame:
         if design.group_effects
     ]
     return pd.DataFrame(rows, columns=["sample", "cell_type", "subcluster", "arm", "state"])
+
+
+def _list_regulons() -> pd.DataFrame:
+    rows = [
+        (factor, target, REGULON_SD)
+        for factor, targets in REGULONS.items()
+        for target in targets.split()
+    ]
+    return pd.DataFrame(rows, columns=["tf", "target", "loading"])

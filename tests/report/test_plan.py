@@ -1,0 +1,44 @@
+"""What a plan asks for."""
+
+from pathlib import Path
+
+import pytest
+from cohorts import edit_cohort
+from tiny import write_cohort
+
+from helpers.io.cohort import read_cohort
+from helpers.params import load_params
+from helpers.report.chapters import CHROMATIN_OBJECTS
+from helpers.report.pipeline import regulons_job
+from helpers.report.plan import make_plan
+
+
+@pytest.mark.parametrize("chapter", ["fig6_cnv", "regulons"])
+def test_make_plan__asks_for_nothing_that_no_job_makes(tmp_path: Path, chapter: str):
+    """Also where a chapter alone is asked for, and what it can do without is not made."""
+    path = write_cohort(tmp_path / "cohort")
+    edit_cohort(path, chapters=[chapter], overrides={})
+    plan = make_plan(read_cohort(path).cohort, tmp_path / "results")
+    made = {output for job in plan.jobs for output in job.outputs}
+    wanted = {name for job in plan.jobs for name in job.inputs}
+    assert f"chapter/{chapter}" in [job.name for job in plan.jobs]
+    assert wanted - made == set()
+    assert set(plan.job(f"chapter/{chapter}").optional) <= made
+
+
+def test_regulons_job__takes_chromatin_where_both_parts_are_made_and_can_do_without():
+    params = {"regulons": load_params("regulons")}
+    with_both = regulons_job(params, {*CHROMATIN_OBJECTS, "objects/rna.h5ad"})
+    assert with_both.inputs[1:] == with_both.optional == CHROMATIN_OBJECTS
+    without = regulons_job(params, {CHROMATIN_OBJECTS[0]})
+    assert without.inputs == ("objects/rna.h5ad",)
+    assert list(without.data) == ["factor_table"]
+
+
+def test_regulons_job__hashes_rankings_the_user_names(tmp_path: Path):
+    for name in ("r.feather", "m.tbl"):
+        (tmp_path / name).write_text(name, encoding="utf-8")
+    named = {"rankings": str(tmp_path / "r.feather"), "motif_factors": str(tmp_path / "m.tbl")}
+    job = regulons_job({"regulons": load_params("regulons", named)}, set())
+    assert job.data["rankings"][0] == str(tmp_path / "r.feather")
+    assert len(job.data["motif_factors"][1]) == 64
