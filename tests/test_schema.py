@@ -114,6 +114,26 @@ def test_planned_contrasts__follow_the_roles(groups, expected):
     assert list_contrasts(make_file(groups=groups)) == expected
 
 
+def test_planned_contrasts__are_none_without_groups():
+    file = make_file(groups={}, dose_response="doses.csv")
+    assert list_contrasts(file) == []
+    assert file.has_tables
+
+
+def test_tables__name_what_the_cohort_has_beside_its_samples():
+    pair = {"expression": "e.csv", "clinical": "c.csv"}
+    file = make_file(dose_response="d.csv", bulk={"training": pair, "validation": pair})
+    assert file.tables() == {
+        "dose_response": "d.csv",
+        "training_expression": "e.csv",
+        "training_clinical": "c.csv",
+        "validation_expression": "e.csv",
+        "validation_clinical": "c.csv",
+    }
+    assert make_file().tables() == {}
+    assert not make_file().has_tables
+
+
 def test_planned_contrasts__are_those_asked_for():
     groups = {"reference": "CK", "responder": "CR", "non_responder": "NCR"}
     asked = [{"test": "CR", "reference": "CK"}, {"test": "CK", "reference": "NCR"}]

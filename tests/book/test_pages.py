@@ -185,7 +185,9 @@ def test_table__is_searched_by_its_box(open_page):
     assert set(types) == {"Pro-B"}
 
 
-@pytest.mark.parametrize("chapter", ["cohort", "quality", "fig1_composition", "claims"])
+@pytest.mark.parametrize(
+    "chapter", ["cohort", "quality", "fig1_composition", "dose_response", "discovery", "claims"]
+)
 def test_chapter__shows_each_panel_with_letter_n_and_downloads(open_page, book, chapter):
     page = open_page(f"chapters/{chapter}.html").page
     kept = sorted(path.stem for path in (book.folder / "figures" / chapter).glob("*.json"))

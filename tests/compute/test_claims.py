@@ -147,3 +147,13 @@ def test_judge_claims__one_row_a_claim_in_their_order_with_all_columns():
     assert tuple(table.columns) == CLAIM_COLUMNS
     assert table["verdict"].tolist() == ["holds", "contradicted", "not testable"]
     assert judge_claims([], effects(1, 0.5, 1.5), GROUPS).empty
+
+
+def test_judge_claims__of_a_feature_needs_no_group():
+    asked = claim().model_copy(update={"effect": Effect(measure="index", feature="selinexor")})
+    measured = effects(2.0, 1.0, 3.0).assign(measure="index", feature="selinexor")
+    assert judge_claims([asked], measured, {})["verdict"].tolist() == ["holds"]
+    other = measured.assign(feature="cytarabine")
+    row = judge_claims([asked], other, {}).iloc[0]
+    assert row["verdict"] == "not testable"
+    assert row["reason"] == "the cohort has no measurement of selinexor"

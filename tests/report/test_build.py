@@ -260,6 +260,7 @@ def test_build__a_cohort_without_cells_left_skips_with_the_numbers(book, copied,
     assert built.returncode == 0, built.stderr
     assert "skipped: fig1_composition: 0 cells passed quality control" in built.stdout
     claims = pd.read_csv(copied / "hostile" / "claims.csv")
+    claims = claims[~claims["chapter"].isin(["dose_response", "discovery"])]  # they need no cell
     assert set(claims["verdict"]) == {"not testable"}
     assert claims["reason"].str.contains("0 cells passed quality control").all()
 

@@ -232,11 +232,15 @@ def test_new__writes_a_template_whose_files_alone_are_missing(tmp_path, capsys):
 def test_new__writes_a_template_that_holds_with_its_comments_taken_away(tmp_path):
     main(["new", str(tmp_path / "c")])
     path = tmp_path / "c" / "cohort.yml"
-    keys = re.compile(r"^# (?=(chapters|overrides|genome):|  +\w+:)", flags=re.MULTILINE)
+    keys = re.compile(
+        r"^# (?=(chapters|overrides|genome|dose_response|bulk):|  +\w+:)", flags=re.MULTILINE
+    )
     path.write_text(keys.sub("", path.read_text()))
     content = yaml.safe_load(path.read_text())
     assert content["chapters"] == list(CHAPTER_PARAMS)
     assert sorted(content["overrides"]) == ["fig1_composition", "quality"]
+    assert sorted(content["bulk"]) == ["scale", "training", "validation"]
+    assert content["dose_response"] == "dose_response.csv"
     assert sorted(content["genome"]) == ["annotation", "blacklist", "fasta"]
     assert read_cohort(path).defects == []
 

@@ -62,6 +62,9 @@ def test_stage_simulate__writes_the_cohort_and_nothing_else(cohort):
     expected = {f"{sample}/{MATRIX}" for sample in SAMPLES}
     expected |= {f"truth/{name}.csv" for name in [*truth, "subcluster_markers", "subclusters"]}
     expected |= {"cohort.yml", "samples.csv", "simulation.json", ".simulation.json"}
+    expected |= {"dose_response.csv", "truth/dose_response.csv", "truth/bulk.csv"}
+    parts, kinds = ("training", "validation"), ("expression", "clinical")
+    expected |= {f"bulk/{part}_{kind}.csv" for part in parts for kind in kinds}
     assert set(digests(cohort)) == expected
 
 
@@ -78,12 +81,32 @@ def test_stage_simulate__gives_other_cells_for_another_seed(cohort, tmp_path):
         "samples.csv",
         "truth/composition.csv",
         "truth/copy_number.csv",
+        "truth/dose_response.csv",
         "truth/pathways.csv",
         "truth/regulons.csv",
         "truth/signatures.csv",
         "truth/subcluster_markers.csv",
         "truth/subclusters.csv",
     }
+
+
+def test_stage_simulate__cells_are_the_same_without_the_tables(cohort, tmp_path, monkeypatch):
+    monkeypatch.setattr(simulate, "write_tables", lambda folder, design: "")
+    bare = digests(write(tmp_path / "bare", small()))
+    whole = digests(cohort)
+    assert {name: whole[name] for name in bare if name != "cohort.yml"} == {
+        name: digest for name, digest in bare.items() if name != "cohort.yml"
+    }
+    assert sum(name.endswith(".h5") for name in bare) == 9
+
+
+def test_stage_simulate__bulk_has_tables_and_no_sample(tmp_path):
+    folder = write(tmp_path / "bulk", make_design("bulk"))
+    content = yaml.safe_load((folder / "cohort.yml").read_text(encoding="utf-8"))
+    assert {"samples", "groups", "contrasts"} & set(content) == set()
+    assert content["dose_response"] == "dose_response.csv"
+    assert not (folder / "samples.csv").exists()
+    assert len(pd.read_csv(folder / "bulk" / "training_clinical.csv")) == 300
 
 
 def test_stage_simulate__writes_what_cell_ranger_writes(cohort):

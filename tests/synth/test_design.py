@@ -175,3 +175,10 @@ def test_draw_proportions__scatter_by_the_deviation_asked_for():
     ratio = np.log(draws[:, 0] / draws[:, 5])
     assert abs(ratio.std() - 0.3536) < 4 * 0.0056
     assert abs(ratio.mean() - np.log(21 / 25)) < 4 * 0.354 / np.sqrt(2000)
+
+
+def test_make_design__bulk_has_no_sample_and_takes_no_number_of_cells():
+    assert make_design("bulk", seed=3).samples == ()
+    assert make_design("bulk", seed=3).seed != make_design("bulk", seed=4).seed
+    with pytest.raises(ParamsError, match="has no cells; leave out --cells"):
+        make_design("bulk", n_cells=100)

@@ -189,7 +189,8 @@ def rate_horizons(
 def adjust_score(validation: Validation, *, confidence: float) -> pd.DataFrame:
     """Hazard ratios of the score alone, of age and cytogenetic risk alone, and of all together.
 
-    Patients whose age or risk is missing are left out of the models that need it; a covariate
+    Patients whose age or risk is missing, or in whose class of risk there was no event (its hazard
+    has no estimate), are left out of the models that need it; a covariate
     known of nobody, or the same in all, is left out of the model. The risk is compared with its
     most frequent class.
 
@@ -204,7 +205,7 @@ def adjust_score(validation: Validation, *, confidence: float) -> pd.DataFrame:
     known, complete = _covariates(patients)
     alone = _fit(score, patients)
     parts = [_tabulate("score", alone, confidence)]
-    if not known.empty:
+    if not known.empty and patients.loc[complete, "event"].any():
         mine = patients[complete]
         clinical = _fit(known[complete], mine)
         every = _fit(score[complete].join(known[complete]), mine)
@@ -222,9 +223,10 @@ def _covariates(patients: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
         columns[AGE] = patients["age"] / 10
         complete &= patients["age"].notna()
     risk = patients["cytogenetic_risk"]
-    classes = risk[risk != ""].value_counts()
+    with_event = set(risk[patients["event"] == 1]) - {""}
+    classes = risk[risk.isin(with_event)].value_counts()
     if len(classes) > 1:
-        complete &= risk != ""
+        complete &= risk.isin(with_event)
         for name in sorted(classes.index[1:]):
             columns[f"{RISK}: {name} (vs {classes.index[0]})"] = (risk == name).astype(float)
     return pd.DataFrame(columns, index=patients.index), complete

@@ -457,9 +457,14 @@ def describe_curves(single: pd.DataFrame, settings: CurveSettings) -> pd.DataFra
         tested = mine.loc[mine["dose"] > 0, "dose"]
         head |= {"n_doses": tested.nunique(), "dose_min": tested.min(), "dose_max": tested.max()}
         rows.append(head | describe_curve(mine, settings) | _describe_growth(mine, settings))
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=CURVES)
 
 
+CURVES = [
+    "line", "parental", "drug", "ic50", "ci_low", "ci_high", "unit", "status", "auc", "auc_low",
+    "auc_high", "gr50", "gr50_low", "gr50_high", "ic50_relative", "ic50_absolute", "slope",
+    "bottom", "top", "half_dose", "n_wells", "n_plates", "n_doses", "dose_min", "dose_max", "reason",
+]  # fmt: skip
 EMPTY = dict.fromkeys(
     ("ic50", "ci_low", "ci_high", "ic50_relative", "ic50_absolute", "slope", "bottom", "top",
      "half_dose", "auc", "auc_low", "auc_high"), np.nan,

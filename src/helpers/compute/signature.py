@@ -8,8 +8,6 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from scipy import stats
-from sksurv.linear_model import CoxnetSurvivalAnalysis
-from sksurv.util import Surv
 
 from helpers.compute.stats import adjust_pvalues, compare_moderated
 from helpers.compute.survival import Concordance, estimate_hazard, measure_concordance
@@ -270,6 +268,10 @@ def _fit_path(
     penalties: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Penalties and the weights under each, shape (n_genes, n_penalties); the first has none."""
+    # takes seconds to import, and the page that reads a signature learns none
+    from sksurv.linear_model import CoxnetSurvivalAnalysis
+    from sksurv.util import Surv
+
     model = CoxnetSurvivalAnalysis(
         l1_ratio=recipe.l1_ratio,
         n_alphas=recipe.n_penalties,

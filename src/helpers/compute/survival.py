@@ -290,9 +290,11 @@ def measure_auc(
     """
     score, time = np.asarray(score, dtype=float), np.asarray(time, dtype=float)
     event = np.asarray(event).astype(bool)
-    censoring = estimate_survival(time, ~event)
+    # who is censored at the time of an event leaves after it
+    end = np.nextafter(time, np.inf)
+    censoring = estimate_survival(np.where(event, time, end), ~event)
     free = np.concatenate([[1.0], censoring["survival"].to_numpy()])
-    free = free[np.searchsorted(censoring["time"].to_numpy(), time, side="right")]
+    free = free[np.searchsorted(censoring["time"].to_numpy(), end, side="right")]
     weight = 1 / np.where(free > 0, free, np.nan)
     rows = []
     for horizon in horizons:

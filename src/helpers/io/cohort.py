@@ -299,7 +299,7 @@ def _validate(reading: Reading, content: dict[str, object]) -> None:
     known = {
         key: value
         for key, value in content.items()
-        if key in fields and (value is not None or fields[key].is_required())
+        if key in fields and (value is not None or fields[key].is_required() or key == "groups")
     }
     try:
         reading.file = CohortFile.model_validate(known)

@@ -146,6 +146,8 @@ def _check_lines(found: Rows, table: pd.DataFrame) -> None:
 
 def _check_controls(found: Rows, table: pd.DataFrame) -> None:
     """Every plate has wells of every line on it without any drug: they are what 100 % is."""
+    if not (table[["dose", "dose_2"]] > 0).to_numpy().any():
+        found.fault(2, "dose", "no well has a drug", "doses above 0", "add the treated wells")
     for (line, plate), mine in table.groupby(["line", "plate"], sort=False):
         control = mine[(mine["dose"] == 0) & (mine["dose_2"] == 0)]
         on = f" on plate {plate!r}" if plate else ""

@@ -41,6 +41,21 @@ contrasts:
   - test: NCR
     reference: CR
 
+# Wells with one drug or two, for curves, resistance and synergy: columns line, drug, dose, unit,
+# response; optional parental (line it comes from), plate, replicate, drug_2, dose_2, unit_2, start.
+# dose_response: dose_response.csv
+
+# Bulk expression (column gene, then one a patient) and follow-up (sample, time_months, event;
+# optional response, age, cytogenetic_risk) of patients to learn from, and of others to validate in.
+# bulk:
+#   scale: log2            # or counts, or linear
+#   training:
+#     expression: bulk/training_expression.csv
+#     clinical: bulk/training_clinical.csv
+#   validation:
+#     expression: bulk/validation_expression.csv
+#     clinical: bulk/validation_clinical.csv
+
 # Only some chapters (all if left out): {chapters}.
 # chapters: [{chapters}]
 

@@ -4,10 +4,8 @@ import numpy as np
 import pandas as pd
 
 STREAM = 7102  # sets these random numbers apart from those of the cells
-N_RISK_GENES = 16
-HAZARD = (
-    0.38  # natural-log hazard ratio per standard deviation of a risk gene, its sign alternating
-)
+N_RISK_GENES = 8
+HAZARD = 0.5  # natural-log hazard ratio per standard deviation of a risk gene, its sign alternating
 AGE_HAZARD, ADVERSE_HAZARD = 0.02, 0.8  # per year above 55; of adverse against other cytogenetics
 SHAPE, SCALE_MONTHS = 0.9, 26.0  # Weibull time of death without any risk
 FOLLOW_UP = (12.0, 90.0)  # months, uniform
