@@ -1,5 +1,6 @@
 """What the stages of signatures and resistance left for a page."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import anndata as ad
@@ -103,7 +104,7 @@ def test_read_scores__excess_is_in_deviations_of_random_sets(page: Page):
 
 
 def test_scored__columns_list_types_in_order_and_all_cells_last(page: Page):
-    assert read_scores(page).columns(["CR", "NCR"]) == [
+    assert list(read_scores(page).columns(["CR", "NCR"])) == [
         ("HSC/MPP", "NCR"),
         ("T", "CR"),
         ("all cells", "CR"),
@@ -122,6 +123,8 @@ def test_scored__beside_matches_planted_cells_by_barcode(page: Page):
 def test_count_subclusters__names_the_part_of_each_cell_that_has_one(page: Page):
     found = count_subclusters(page, read_scores(page).cells)
     assert found["part"].to_dict() == {0: "HSC/MPP 0"}
+    without = Page(page.chapter, page.results, replace(page.job, optional=()))
+    assert count_subclusters(without, read_scores(page).cells).empty
 
 
 def test_sum_frequency__weighs_types_by_their_cells(page: Page):

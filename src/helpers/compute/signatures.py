@@ -15,7 +15,7 @@ from helpers.compute.stats import adjust_pvalues, compare_moderated
 from helpers.errors import DataError
 from helpers.schema import CELL_TYPE, CONTRAST, GROUP, SAMPLE, SIGNATURE, Contrast, Signature
 
-CHUNK = 16384  # cells scored at a time
+CHUNK = 8192  # cells scored at a time
 NEAREST = 100  # genes nearest in expression from which a random gene is drawn
 ALL_CELLS = "all cells"
 CELL_METHODS = ("weighted z", "UCell", "AUCell")
