@@ -328,7 +328,7 @@ class ScoreParams(Params):
         min_length=1, description="GMT files that stand for processes, as in fig3_enrichment"
     )
     lists_folder: str = Field(
-        description="folder of lists that may not come with the project; empty: none"
+        description="folder of lists that may not come with the project, absolute; empty: none"
     )
     target_sum: int = Field(ge=1, description="UMIs every cell is scaled to before log1p")
     min_coverage: float = Field(gt=0, le=1, description="share of its genes a signature needs")

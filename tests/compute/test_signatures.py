@@ -27,6 +27,7 @@ from helpers.compute.signatures import (
     make_family,
     match_genes,
     measure_signatures,
+    multiply,
     place_signatures,
     rate_agreement,
     rate_separation,
@@ -289,6 +290,13 @@ def test_log_moments__are_those_of_the_dense_matrix(scored):
     mean, sd = log_moments(counts, totals=totals, target_sum=1e4)
     np.testing.assert_allclose(mean, logs.mean(axis=1))
     np.testing.assert_allclose(sd, logs.std(axis=1, ddof=1))
+
+
+def test_multiply__equals_the_dense_product():
+    rng = np.random.default_rng(0)
+    left = sparse.random_array((30, 50), density=0.2, rng=rng, format="csr")
+    right = sparse.random_array((50, 70), density=0.3, rng=rng, format="csr")
+    np.testing.assert_allclose(multiply(left, right), left.toarray() @ right.toarray())
 
 
 def test_score_cells__weighted_z_is_that_of_the_dense_matrix(scored):

@@ -280,8 +280,8 @@ WARNED = {
         in_yaml("non_responder:", "nonresponder:"),
         (
             "cohort.yml:7/groups.nonresponder — role 'nonresponder' is not one the claims of the studies "
-            "know — expected one of reference, responder, non_responder to have them tested — "
-            "did you mean 'non_responder'?"
+            "know — expected one of reference, responder, non_responder, parental, resistant to have them "
+            "tested — did you mean 'non_responder'?"
         ),
     ),
 }

@@ -55,7 +55,10 @@ def list_members(genes: pd.Index, signatures: Mapping[str, Iterable[str]]) -> Me
         msg = f"gene {twice!r} stands twice among the measured genes; add its rows up first"
         raise DataError(msg)
     listed = {name: list(dict.fromkeys(members)) for name, members in signatures.items()}
-    rows = [genes.get_indexer(pd.Index(members, dtype=object)) for members in listed.values()]
+    # All at once: looking up thousands of signatures one by one takes longer than scoring a block.
+    named = pd.Index([gene for members in listed.values() for gene in members], dtype=object)
+    ends = np.cumsum([len(members) for members in listed.values()])
+    rows = np.split(genes.get_indexer(named), ends[:-1])
     found = [places[places >= 0] for places in rows]
     number = np.repeat(np.arange(len(found)), [len(places) for places in found])
     table = sparse.csr_matrix(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 import pandas as pd
 from scipy import sparse, stats
@@ -320,7 +321,7 @@ def score_cells(
             shape=(len(size), part.shape[0]),
         )
         for method, values in (
-            ("weighted z", (logs @ matrix).toarray() - centre),
+            ("weighted z", multiply(logs, matrix) - centre),
             ("UCell", _by_rank(score_ucell(part, genes, rank_names, max_rank=max_rank), shape)),
             ("AUCell", _by_rank(score_aucell(part, genes, rank_names, top=top), shape)),
         ):
@@ -333,9 +334,20 @@ def score_cells(
     return CellScores(score, mean, sd, means)
 
 
+def multiply(logs: sparse.csr_matrix, matrix: sparse.csr_matrix) -> np.ndarray:
+    """Dense product of two sparse matrices whose product is dense; scipy's makes it sparse first."""
+    return np.asarray(
+        _add_up(
+            logs.data, logs.indices.astype(np.int64), logs.indptr.astype(np.int64),
+            matrix.indptr.astype(np.int64), matrix.indices.astype(np.int64), matrix.data,
+            matrix.shape[1],
+        )
+    )  # fmt: skip
+
+
 def _standardise(
     counts: sparse.csr_matrix, family: Family, totals: np.ndarray, target_sum: float
-) -> tuple[sparse.csc_matrix, np.ndarray]:
+) -> tuple[sparse.csr_matrix, np.ndarray]:
     """Weights over deviations of every set, and what to take off its sums, as ``x @ W - c``."""
     mean, sd = log_moments(counts, totals=totals, target_sum=target_sum)
     places = np.concatenate([p.ravel() for p in family.places])
@@ -383,10 +395,31 @@ def _name_sides(genes: pd.Index, family: Family) -> dict[str, list[str]]:
 def _by_rank(scores: pd.DataFrame, shape: tuple[int, int]) -> np.ndarray:
     """Scores of the genes for every set less those against it, a column a set."""
     combined = np.zeros((len(scores), shape[0] * shape[1]))
-    values = scores.to_numpy()
-    for position, name in enumerate(scores.columns):
-        combined[:, int(name[:-1])] += values[:, position] * (1 if name[-1] == "+" else -1)
+    values, against = scores.to_numpy(), scores.columns.str.endswith("-")
+    column = scores.columns.str[:-1].astype(int).to_numpy()
+    combined[:, column[~against]] = values[:, ~against]
+    combined[:, column[against]] -= values[:, against]
     return combined
+
+
+@numba.njit(parallel=True, cache=True)
+def _add_up(
+    data: np.ndarray,
+    indices: np.ndarray,
+    indptr: np.ndarray,
+    starts: np.ndarray,
+    column: np.ndarray,
+    weight: np.ndarray,
+    n_columns: int,
+) -> np.ndarray:
+    """Product of a sparse matrix of cells with a sparse one of weights, dense."""
+    product = np.zeros((len(indptr) - 1, n_columns))
+    for cell in numba.prange(len(indptr) - 1):
+        for place in range(indptr[cell], indptr[cell + 1]):
+            gene, value = indices[place], data[place]
+            for entry in range(starts[gene], starts[gene + 1]):
+                product[cell, column[entry]] += value * weight[entry]
+    return product
 
 
 def score_samples(rates: pd.DataFrame, family: Family, kinds: np.ndarray) -> dict[str, np.ndarray]:

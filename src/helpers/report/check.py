@@ -14,6 +14,7 @@ from helpers.io.inspect import Finding, inspect_fragments, inspect_gzip, inspect
 from helpers.io.objects import read_markers
 from helpers.io.rankings import check_rankings, read_factors, read_motif_factors
 from helpers.io.reference import chromosome_lengths
+from helpers.io.signatures import read_registry
 from helpers.params import (
     CHAPTER_PARAMS,
     gene_set_file,
@@ -28,6 +29,7 @@ from helpers.schema import PATH_COLUMNS, ROLES, BulkTables, CohortFile, Sample
 REFERENCE_FILES: tuple[tuple[str, str, Callable[[str], Path], Callable[[Path], object]], ...] = (
     ("markers", "a YAML file", marker_file, read_markers),
     ("published", "a YAML file", marker_file, read_published),
+    ("registry", "a YAML file", marker_file, read_registry),
     ("factor_table", "a table of factors", marker_file, read_factors),
     ("rankings", "rankings of genes by motif", marker_file, check_rankings),
     ("motif_factors", "a table of motifs and factors", marker_file, read_motif_factors),

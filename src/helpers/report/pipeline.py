@@ -1,6 +1,5 @@
 """The stage jobs of a cohort: which there are, what they read and with which parameters."""
 
-from pathlib import Path
 from typing import TypedDict
 
 from helpers.io.cohort import expand_home
@@ -246,7 +245,7 @@ def signatures_job(cohort: Cohort, params: dict[str, Params], digests: DigestCac
     registry = marker_file(str(values["registry"]))
     files = {"registry": registry}
     files |= {path.name: path for path in gene_set_files(list(values["gene_sets"]))}  # type: ignore[call-overload]
-    folder = Path(str(values["lists_folder"]))
+    folder = marker_file(str(values["lists_folder"]))
     if values["lists_folder"] and folder.is_dir():
         files |= {f"lists/{path.name}": path for path in sorted(folder.iterdir()) if path.is_file()}
     return Job(

@@ -41,11 +41,12 @@ class Scored:
         excess = (over / spread.where(spread > 0)).fillna(0.0)
         return excess if wanted is None else excess[[name for name in wanted if name in excess]]
 
-    def columns(self, labels: list[str]) -> list[tuple[str, str]]:
+    def columns(self, labels: list[str]) -> pd.MultiIndex:
         """Every cell type and group with a score, types in order, groups as given."""
         found = set(zip(self.samples[CELL_TYPE], self.samples[GROUP], strict=True))
         types = sorted({kind for kind, _ in found} - {ALL_CELLS}, key=str.casefold)
-        return [(k, g) for k in (*types, ALL_CELLS) for g in labels if (k, g) in found]
+        pairs = [(k, g) for k in (*types, ALL_CELLS) for g in labels if (k, g) in found]
+        return pd.MultiIndex.from_tuples(pairs, names=[CELL_TYPE, GROUP])
 
     def beside(self, truth: pd.DataFrame) -> tuple[np.ndarray, pd.DataFrame]:
         """Which cells were planted as dormant, and the cells, matched by barcode."""
@@ -100,6 +101,7 @@ def count_subclusters(page: Page, cells: pd.DataFrame) -> pd.DataFrame:
     """
     key = (SAMPLE, BARCODE, SUBCLUSTER)
     tables = [page.optional_table(name, key) for name in page.job.optional]
+    tables.append(pd.DataFrame(columns=list(key), dtype=str))
     listed = pd.concat(tables).set_index([SAMPLE, BARCODE])[SUBCLUSTER]
     found = listed.reindex(pd.MultiIndex.from_frame(cells[[SAMPLE, BARCODE]])).to_numpy()
     part = cells[CELL_TYPE] + " " + pd.Series(found, cells.index, dtype=object)

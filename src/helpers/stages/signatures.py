@@ -36,7 +36,7 @@ from helpers.io.gene_sets import read_gene_sets
 from helpers.io.objects import read_object, write_object
 from helpers.io.signatures import gather_signatures, read_registry
 from helpers.io.tables import write_table
-from helpers.params import ScoreParams, gene_set_files
+from helpers.params import ScoreParams, gene_set_files, marker_file
 from helpers.schema import BARCODE, CELL_TYPE, GROUP, SAMPLE, UNKNOWN, Contrast, Signature
 from helpers.stages.task import Task
 
@@ -93,7 +93,7 @@ def stage_signatures(
     """
     adata = read_object(annotated)
     known = read_registry(registry)
-    folder = Path(params.lists_folder) if params.lists_folder else None
+    folder = marker_file(params.lists_folder) if params.lists_folder else None
     sets = read_gene_sets(gene_set_files(params.gene_sets))
     signatures = gather_signatures(known, sets, lists_folder=folder)
     seen = np.asarray(adata.X.sum(axis=0)).ravel() > 0

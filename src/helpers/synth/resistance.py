@@ -25,7 +25,10 @@ CLUSTERS = pd.DataFrame(
     {"parental": [25, 22, 18, 14, 11, 7, 3], "resistant": [17, 14, 18, 14, 10, 7, 20]},
     index=list("0123456"),
 )
-EDGE_SHARE, EDGE_SD = 0.35, 0.7  # random genes that tell a cluster from the others
+EDGE_SHARE, EDGE_SD = 0.2, 0.45  # random genes that tell a cluster from the others
+# Cells lie between their cluster and the next one: how far, in steps, so that states pass over.
+NEXT = {"6": "2", "2": "0", "0": "1", "1": "3", "3": "4", "4": "5", "5": "0"}
+STEPS = (0.0, 0.15, 0.3, 0.45)
 FLATTER = 0.85  # stem-like cells: log levels drawn to their mean, so that more genes are on
 
 ERYTHROID = {
@@ -119,14 +122,15 @@ def make_line_sample(landscape: Landscape, design: Design, sample: SampleDesign)
     share = CLUSTERS[condition].to_numpy() / CLUSTERS[condition].sum()
     cluster = rng.choice(CLUSTERS.index.to_numpy(), sample.n_cells, p=share)
     flask = rng.normal(0, design.difficulty.donor_sd / 2, len(landscape.genes))
-    states = np.array([landscape.log_rates[condition, name] + flask for name in CLUSTERS.index])
+    states = np.array([rate + flask for rate in _between(landscape, condition)])
     obs = pd.DataFrame({"cell_type": LINE, "subcluster": cluster, "dormant": False})
     dying = rng.random(len(obs)) < design.difficulty.dying_rate
     obs["kind"] = np.where(dying, "dying", "good")
     obs["partner"] = ""
     depth = 2 * design.difficulty.depth * rng.lognormal(0, 0.35, len(obs))
     drawn = obs.assign(depth=np.where(dying, 0.35, 1.0) * depth)
-    state_of = CLUSTERS.index.get_indexer(cluster)
+    step = rng.integers(len(STEPS), size=len(obs))
+    state_of = CLUSTERS.index.get_indexer(cluster) * len(STEPS) + step
     blocks = draw_counts(
         landscape, design.difficulty, states.astype(np.float32), state_of, drawn, rng
     )
@@ -134,6 +138,16 @@ def make_line_sample(landscape: Landscape, design: Design, sample: SampleDesign)
     obs.index = pd.Index(draw_barcodes(len(obs), rng), name="barcode")
     order = np.argsort(obs.index.to_numpy(), kind="stable")
     return ad.AnnData(counts[order], obs=obs.iloc[order], var=landscape.genes.set_index("gene"))
+
+
+def _between(landscape: Landscape, condition: str) -> list[np.ndarray]:
+    """Log rates of every cluster and step towards the next."""
+    rates = landscape.log_rates
+    return [
+        (1 - step) * rates[condition, name] + step * rates[condition, NEXT[name]]
+        for name in CLUSTERS.index
+        for step in STEPS
+    ]
 
 
 def make_line_truth(design: Design) -> dict[str, pd.DataFrame]:

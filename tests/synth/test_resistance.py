@@ -1,0 +1,123 @@
+"""The simulated line: what is planted is in the counts, and nothing in the line without effects."""
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers.io.reference import read_genes
+from helpers.synth.design import make_design
+from helpers.synth.programmes import levels
+from helpers.synth.resistance import (
+    CLUSTERS,
+    NEXT,
+    RESISTANT,
+    STEM,
+    STEM_LIKE,
+    STEPS,
+    line_genes,
+    make_line,
+    make_line_sample,
+    make_line_truth,
+)
+from helpers.synth.rna import choose_genes
+
+
+def make(profile: str):
+    design = make_design(profile, n_cells=1800, seed=2)
+    genes = choose_genes(read_genes(), design, wanted=line_genes())
+    landscape = make_line(genes, design)
+    return (
+        design,
+        landscape,
+        {s.sample: make_line_sample(landscape, design, s) for s in design.samples},
+    )
+
+
+@pytest.fixture(scope="module")
+def line():
+    return make("resistance")
+
+
+@pytest.fixture(scope="module")
+def control():
+    return make("resistance_null")
+
+
+def rates(adata, chosen=slice(None)) -> pd.Series:
+    counts = adata.X[chosen]
+    total = np.asarray(counts.sum(axis=0)).ravel().astype(float)
+    return pd.Series(1e4 * total / total.sum(), adata.var_names)
+
+
+def test_design__has_three_flasks_of_each_condition(line):
+    design, _, samples = line
+    assert list(samples) == [f"{c}{i}" for c in ("parental", "resistant") for i in (1, 2, 3)]
+    assert sum(s.n_cells for s in design.samples) == 1800
+
+
+def test_make_line_sample__clusters_have_the_shares_of_their_condition(line):
+    _, _, samples = line
+    for condition in ("parental", "resistant"):
+        obs = pd.concat([a.obs for name, a in samples.items() if name.startswith(condition)])
+        found = 100 * obs["subcluster"].value_counts(normalize=True).reindex(CLUSTERS.index)
+        np.testing.assert_allclose(found, CLUSTERS[condition], atol=4)
+
+
+def test_make_line_sample__resistant_cells_drive_ferroptosis_less(line, control):
+    for (_, _, samples), expected in ((line, -1.2), (control, 0.0)):
+        drivers = list(levels(RESISTANT["ferroptosis_drivers", -1]))
+        change = np.log2(
+            rates(samples["resistant1"])[drivers] / rates(samples["parental1"])[drivers]
+        )
+        assert change.median() == pytest.approx(expected, abs=0.25)
+
+
+def test_make_line_sample__the_stem_like_cluster_expresses_stemness_and_more_genes(line):
+    _, _, samples = line
+    adata = ad.concat([samples[f"resistant{i}"] for i in (1, 2, 3)])
+    good = (adata.obs["kind"] == "good").to_numpy()
+    stem, other = (good & (adata.obs["subcluster"] == c).to_numpy() for c in (STEM_LIKE, "0"))
+    up = [gene for gene, log2fc in levels(STEM).items() if log2fc > 0]
+    change = np.log2(rates(adata, stem)[up] / rates(adata, other)[up])
+    # 1.5, less what cells lie towards the next cluster, plus what flatter levels leave to all genes
+    assert 1.5 * (1 - np.mean(STEPS)) < change.median() < 1.7
+    per_umi = np.asarray((adata.X > 0).sum(axis=1)).ravel() / np.sqrt(
+        np.asarray(adata.X.sum(axis=1)).ravel()
+    )
+    assert per_umi[stem].mean() > per_umi[other].mean()
+
+
+def test_make_line__without_effects_conditions_and_clusters_of_stem_cells_are_gone(control):
+    _, landscape, _ = control
+    for cluster in CLUSTERS.index:
+        assert (
+            landscape.log_rates["parental", cluster] == landscape.log_rates["resistant", cluster]
+        ).all()
+    genes = pd.Index(landscape.genes["gene"]).get_indexer(["AVP", "HLF", "CDKN1C"])
+    stem, other = (landscape.log_rates["parental", name][genes] for name in (STEM_LIKE, "0"))
+    np.testing.assert_allclose(stem, other)
+
+
+def test_next__leads_from_every_cluster_to_another():
+    assert set(NEXT) == set(CLUSTERS.index)
+    assert all(start != end for start, end in NEXT.items())
+    assert max(STEPS) < 0.5  # a cell stays nearest its own cluster
+
+
+def test_make_line_truth__names_the_stem_like_cluster_and_what_moves():
+    truth = make_line_truth(make_design("resistance"))
+    clusters = truth["clusters"].set_index(["group", "cluster"])
+    assert clusters.loc[("resistant", STEM_LIKE), "fraction"] == 0.20
+    assert clusters.loc[("parental", STEM_LIKE), "fraction"] == 0.03
+    assert set(truth["clusters"].query("stem_like")["cluster"]) == {STEM_LIKE}
+    moved = truth["signatures"].set_index("gene")
+    assert moved.loc["ACSL4", ["signature", "direction", "log2fc"]].tolist() == [
+        "ferroptosis_drivers",
+        -1,
+        -1.2,
+    ]
+    control = make_line_truth(make_design("resistance_null"))
+    assert not control["clusters"]["stem_like"].any()
+    assert control["signatures"].empty
+    assert control["clusters"].groupby("cluster")["fraction"].nunique().max() == 1
