@@ -44,7 +44,6 @@ def simulate_cohort(
         return folder / "cohort.yml"
     positive, negative = read_markers(markers)
     wanted = {gene for table in (positive, negative) for genes in table.values() for gene in genes}
-    wanted |= list_signature_genes(read_registry(registry))
     done = 0
     parts = len(design.samples) * (2 if design.n_chromatin_genes else 1)
 
@@ -57,6 +56,7 @@ def simulate_cohort(
         design,
         folder,
         wanted=wanted,
+        added=list_signature_genes(read_registry(registry)),
         record=record,
         processes=max(1, min(os.cpu_count() or 1, len(design.samples))),
         progress=progress,

@@ -63,6 +63,7 @@ def stage_simulate(
     *,
     wanted: set[str],
     record: dict[str, object],
+    added: set[str] | None = None,
     processes: int = 1,
     progress: Callable[[str], None] = lambda _: None,
 ) -> None:
@@ -72,6 +73,8 @@ def stage_simulate(
     ----------
     wanted
         Genes the cohort must measure besides those the simulation itself names.
+    added
+        Genes to measure on top, on which nothing else hangs.
     record
         What was asked for; kept as ``simulation.json``, which is written last and so marks a
         complete cohort.
@@ -83,7 +86,9 @@ def stage_simulate(
     """
     prepare_folder(folder, record)
     if design.samples:
-        _write_cells(folder, design, wanted=wanted, processes=processes, progress=progress)
+        _write_cells(
+            folder, design, wanted=wanted, added=added, processes=processes, progress=progress
+        )
     tables = write_tables(folder, design)
     _write_cohort(folder, design, tables)
     write_json(record, folder / RECORD)
@@ -94,12 +99,14 @@ def _write_cells(
     design: Design,
     *,
     wanted: set[str],
+    added: set[str] | None,
     processes: int,
     progress: Callable[[str], None],
 ) -> None:
     """Samples, sample sheet and what was planted in the cells."""
     line = design.profile in LINE_PROFILES
-    genes = choose_genes(read_genes(), design, wanted=wanted | (line_genes() if line else set()))
+    wanted = wanted | line_genes() if line else wanted
+    genes = choose_genes(read_genes(), design, wanted=wanted, added=added)
     landscape = make_line(genes, design) if line else make_landscape(genes, design)
     arms = arm_of_genes(genes)
     write_one = partial(_write_sample, folder, landscape, design, arms=arms)

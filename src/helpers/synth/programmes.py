@@ -366,8 +366,13 @@ def type_levels(cell_type: str) -> dict[str, float]:
     return merged
 
 
+def signature_genes() -> set[str]:
+    """Every gene a signature or dormancy moves."""
+    return {gene for table in (*SIGNATURE_SHIFTS.values(), DORMANT_SHIFT) for gene in levels(table)}
+
+
 def named_genes() -> set[str]:
-    """Every gene any programme names."""
+    """Every gene any programme of types, subclusters, pathways and factors names."""
     tables = [
         HOUSEKEEPING,
         *(programme for parts in TYPE_GENES.values() for programme in parts),
@@ -375,8 +380,6 @@ def named_genes() -> set[str]:
         *SUBCLUSTER_SHIFTS.values(),
         *SUBCLUSTER_PATHWAYS.values(),
         *GROUP_SHIFTS.values(),
-        *SIGNATURE_SHIFTS.values(),
-        DORMANT_SHIFT,
     ]
     genes = {gene for table in tables for gene in levels(table)}
     for factor, targets in REGULONS.items():

@@ -37,6 +37,7 @@ from helpers.synth.programmes import (
     levels,
     named_genes,
     shifted_genes,
+    signature_genes,
     type_levels,
 )
 
@@ -47,7 +48,9 @@ FEMALE_GENES, MALE_GENES = ("XIST", "TSIX"), ("RPS4Y1", "DDX3Y", "EIF1AY", "KDM5
 CHUNK = 512  # cells drawn at a time
 
 
-def choose_genes(genes: pd.DataFrame, design: Design, *, wanted: set[str]) -> pd.DataFrame:
+def choose_genes(
+    genes: pd.DataFrame, design: Design, *, wanted: set[str], added: set[str] | None = None
+) -> pd.DataFrame:
     """The genes of a cohort: all named and wanted ones, filled up with random ones.
 
     Parameters
@@ -56,11 +59,14 @@ def choose_genes(genes: pd.DataFrame, design: Design, *, wanted: set[str]) -> pd
         Reference genes in genomic order with columns ``gene`` and ``biotype``.
     wanted
         Genes to keep besides those the programmes name.
+    added
+        Genes to measure on top: what else is chosen, and how it is expressed, does not hang on
+        them. Those a signature moves are always among them.
 
     Returns
     -------
-    Rows of ``genes``, still in genomic order; ``design.n_genes`` of them, or more if more are
-    named.
+    Rows of ``genes``, still in genomic order, with column ``added``; ``design.n_genes`` that are
+    not, or more if more are named.
     """
     rng = np.random.default_rng([design.seed, 1])
     symbols = genes["gene"]
@@ -71,7 +77,10 @@ def choose_genes(genes: pd.DataFrame, design: Design, *, wanted: set[str]) -> pd
         spare = np.flatnonzero(~kept)
     n_more = min(len(spare), max(0, design.n_genes - int(kept.sum())))
     rows = np.union1d(np.flatnonzero(kept), rng.choice(spare, n_more, replace=False))
-    return genes.iloc[rows].reset_index(drop=True)
+    late = symbols.isin(signature_genes() | (added or set())).to_numpy()
+    late[rows] = False
+    chosen = np.union1d(rows, np.flatnonzero(late))
+    return genes.iloc[chosen].assign(added=late[chosen]).reset_index(drop=True)
 
 
 def is_ribosomal(symbols: pd.Series) -> pd.Series:
@@ -93,8 +102,13 @@ class Landscape:
 def make_landscape(genes: pd.DataFrame, design: Design) -> Landscape:
     """Mean expression of every cell state, the same in all samples of a cohort."""
     rng = np.random.default_rng([design.seed, 2])
-    base, free = _base_rates(genes, rng)
-    edges = {node: _edge(free, share, sd, rng) for node, (_, share, sd) in sorted(LINEAGE.items())}
+    first = ~genes["added"].to_numpy()
+    base, free = np.empty(len(genes)), np.zeros(len(genes), bool)
+    base[first], free[first] = _base_rates(genes[first], rng)
+    base[~first] = _added_rates(genes[~first], design)
+    edges = {
+        node: _edge(free, share, sd, rng, first) for node, (_, share, sd) in sorted(LINEAGE.items())
+    }
     rates: dict[tuple[str, str], np.ndarray] = {}
     for cell_type in CELL_TYPES:
         log_rate = base + sum(edges[node] for node in _ancestry(cell_type))
@@ -104,7 +118,7 @@ def make_landscape(genes: pd.DataFrame, design: Design) -> Landscape:
         rates[cell_type, ""] = log_rate
         for subcluster in SUBCLUSTERS.get(cell_type, pd.DataFrame()).index:
             key = (cell_type, subcluster)
-            shifted = log_rate + _edge(free, *SUBCLUSTER_EDGE, rng)
+            shifted = log_rate + _edge(free, *SUBCLUSTER_EDGE, rng, first)
             shifted = _switch_on(shifted, genes, levels(SUBCLUSTER_GENES[key]), design.difficulty)
             rates[key] = shifted + _shift(genes, SUBCLUSTER_SHIFTS.get(key, {}))
             rates[key] += sum(
@@ -134,10 +148,22 @@ def _base_rates(genes: pd.DataFrame, rng: np.random.Generator) -> tuple[np.ndarr
     return np.log(rate), free
 
 
-def _edge(free: np.ndarray, share: float, sd: float, rng: np.random.Generator) -> np.ndarray:
-    """Random log folds on a random share of the free genes."""
-    changed = free & (rng.random(len(free)) < share)
-    return np.where(changed, rng.normal(0, sd, len(free)), 0.0)
+def _added_rates(genes: pd.DataFrame, design: Design) -> np.ndarray:
+    """Log level of genes measured on top, from random numbers of their own."""
+    rng = np.random.default_rng([design.seed, 4])
+    rate = SHIFTED_BASE * rng.lognormal(0, 0.8, len(genes))
+    rate[genes["gene"].isin(signature_genes()).to_numpy()] = SHIFTED_BASE
+    return np.log(rate)
+
+
+def _edge(
+    free: np.ndarray, share: float, sd: float, rng: np.random.Generator, first: np.ndarray
+) -> np.ndarray:
+    """Random log folds on a random share of the free genes; drawn for all but the added ones."""
+    change, n = np.zeros(len(free)), int(first.sum())
+    changed = free[first] & (rng.random(n) < share)
+    change[first] = np.where(changed, rng.normal(0, sd, n), 0.0)
+    return change
 
 
 def _ancestry(cell_type: str) -> list[str]:
