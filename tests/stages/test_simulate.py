@@ -189,7 +189,7 @@ def test_stage_simulate__tells_of_every_sample(tmp_path):
         stage_simulate(
             small(), tmp_path, wanted=set(), record={}, processes=processes, progress=told.append
         )
-    assert told == SAMPLES * 2
+    assert told == [*SAMPLES, *(f"{sample} chromatin" for sample in SAMPLES)] * 2
 
 
 def test_stage_simulate__marks_a_cohort_complete_only_at_its_end(tmp_path, monkeypatch):
