@@ -13,7 +13,14 @@ from scipy import sparse
 from helpers.io.reference import arm_of_genes, read_genes
 from helpers.synth import rna
 from helpers.synth.design import COMPOSITION, SUBCLUSTERS, Design, Difficulty, make_design
-from helpers.synth.programmes import CELL_TYPES, DEPTH, GROUP_SHIFTS, levels, named_genes
+from helpers.synth.programmes import (
+    CELL_TYPES,
+    DEPTH,
+    GROUP_SHIFTS,
+    levels,
+    named_genes,
+    signature_genes,
+)
 from helpers.synth.rna import (
     BACKGROUND,
     Landscape,
@@ -80,7 +87,8 @@ def totals(adata: ad.AnnData) -> np.ndarray:
 def test_choose_genes__takes_real_genes_of_every_chromosome_in_order(profile, n_genes):
     reference = read_genes()
     genes = choose_genes(reference, make_design(profile), wanted=set())
-    assert len(genes) == n_genes
+    assert (~genes["added"]).sum() == n_genes
+    assert signature_genes() <= set(genes["gene"])
     assert genes["gene"].is_unique
     assert set(genes["chrom"]) >= {f"chr{c}" for c in [*range(1, 23), "X", "Y"]}
     rows = pd.Index(reference["gene"]).get_indexer(genes["gene"])
@@ -151,7 +159,8 @@ def test_make_landscape__neighbours_are_more_alike_than_strangers():
 def test_make_sample__has_counts_barcodes_and_truth():
     adata = draw(design_of(Difficulty(), cells=300), "CR2")
     assert sparse.isspmatrix_csr(adata.X)
-    assert adata.shape == (300, N_GENES)
+    assert adata.shape[0] == 300
+    assert (~adata.var["added"]).sum() == N_GENES
     assert adata.X.dtype == np.int32
     assert adata.X.data.min() >= 1
     assert adata.obs_names.is_monotonic_increasing
@@ -160,6 +169,7 @@ def test_make_sample__has_counts_barcodes_and_truth():
     assert set(adata.obs["kind"]) == {"good", "dying", "debris", "doublet"}
     assert set(adata.obs["cell_type"]) == set(CELL_TYPES)
     assert ((adata.obs["partner"] != "") == (adata.obs["kind"] == "doublet")).all()
+    assert adata.obs.loc[adata.obs["dormant"], "subcluster"].isin(["0"]).all()
     assert ((adata.obs["subcluster"] != "") == adata.obs["cell_type"].isin(SUBCLUSTERS)).all()
 
 
@@ -428,3 +438,17 @@ def test_make_sample__never_holds_the_whole_sample_dense(monkeypatch):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 4000 * N_GENES * np.dtype(np.float32).itemsize
+
+
+def test_choose_genes__genes_added_on_top_change_nothing_else():
+    design = make_design("demo", n_cells=900)
+    added = set(read_genes()["gene"].iloc[::300])
+    few = choose_genes(read_genes(), design, wanted=set())
+    many = choose_genes(read_genes(), design, wanted=set(), added=added)
+    assert added <= set(many["gene"])
+    assert set(many.loc[~many["added"], "gene"]) == set(few.loc[~few["added"], "gene"])
+    kept = np.flatnonzero(many["gene"].isin(few["gene"]))
+    landscapes = [make_landscape(genes, design).log_rates for genes in (few, many)]
+    first = ~few["added"].to_numpy()
+    for state, rate in landscapes[0].items():
+        np.testing.assert_array_equal(rate[first], landscapes[1][state][kept][first])

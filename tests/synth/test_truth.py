@@ -105,10 +105,10 @@ def test_make_truth__markers_say_the_level_that_was_planted():
         for level in ("standard", "hard")
     )
     assert set(standard.index.get_level_values(0)) == set(CELL_TYPES)
-    # written as 4 per 10,000 in a profile whose levels add up to some 9,250
-    assert standard["HSC/MPP", "AVP"] == pytest.approx(4 * 10_000 / 9_250, rel=0.01)
+    # written as 4 per 10,000 in a profile whose levels add up to some 9,340
+    assert standard["HSC/MPP", "AVP"] == pytest.approx(4 * 10_000 / 9_340, rel=0.01)
     # contrast 0.8: 0.03 * (4 / 0.03) ** 0.8 = 1.504
-    assert hard["HSC/MPP", "AVP"] == pytest.approx(1.504 * 10_000 / 9_205, rel=0.01)
+    assert hard["HSC/MPP", "AVP"] == pytest.approx(1.504 * 10_000 / 9_302, rel=0.01)
 
 
 def test_make_truth__subcluster_markers_are_log2_folds_against_the_type():
