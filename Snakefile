@@ -120,6 +120,56 @@ rule subclusters:
         RUN
 
 
+rule atac_sample:
+    input:
+        spec="jobs/atac_sample/{sample}.json",
+    output:
+        "objects/samples/{sample}.atac.csv",
+        "objects/samples/{sample}.fragments.h5",
+        "objects/samples/{sample}.peaks.csv",
+    log:
+        "logs/atac_sample.{sample}.log",
+    threads: 1
+    resources:
+        mem_mb=4000,
+    shell:
+        RUN
+
+
+rule atac_integrate:
+    input:
+        lambda w: inputs_of("atac_integrate"),
+        spec="jobs/atac_integrate.json",
+    output:
+        "objects/atac_integrated.h5ad",
+        "objects/activity_counts.h5ad",
+        "objects/atac_depth.csv",
+    log:
+        "logs/atac_integrate.log",
+    threads: 2
+    resources:
+        mem_mb=12000,
+    shell:
+        RUN
+
+
+rule atac_annotate:
+    input:
+        lambda w: inputs_of("atac_annotate"),
+        spec="jobs/atac_annotate.json",
+    output:
+        "objects/atac.h5ad",
+        "objects/gene_activity.h5ad",
+        "objects/cohort.h5mu",
+    log:
+        "logs/atac_annotate.log",
+    threads: 2
+    resources:
+        mem_mb=12000,
+    shell:
+        RUN
+
+
 rule cnv:
     input:
         "objects/rna.h5ad",
@@ -153,6 +203,54 @@ rule regulons:
     threads: 2
     resources:
         mem_mb=6000,
+    shell:
+        RUN
+
+
+rule motif_scan:
+    input:
+        "objects/atac.h5ad",
+        spec="jobs/motif_scan.json",
+    output:
+        "objects/motif_matches.h5ad",
+        "objects/motif_deviations.h5ad",
+    log:
+        "logs/motif_scan.log",
+    threads: 2
+    resources:
+        mem_mb=8000,
+    shell:
+        RUN
+
+
+rule peak_contrasts:
+    input:
+        "objects/atac.h5ad",
+        spec="jobs/peak_contrasts/{key}.json",
+    output:
+        "objects/peaks_{key}.csv",
+        "objects/tracks_{key}.csv",
+        "objects/track_features_{key}.csv",
+    log:
+        "logs/peak_contrasts.{key}.log",
+    threads: 1
+    resources:
+        mem_mb=8000,
+    shell:
+        RUN
+
+
+rule rna_sums:
+    input:
+        "objects/rna.h5ad",
+        spec="jobs/rna_sums.json",
+    output:
+        "objects/rna_sums.h5ad",
+    log:
+        "logs/rna_sums.log",
+    threads: 1
+    resources:
+        mem_mb=4000,
     shell:
         RUN
 

@@ -139,6 +139,76 @@ class CopyNumberParams(CnvParams):
     min_cells_subcluster: int = Field(ge=2, description="cells a subcluster needs in a sample")
 
 
+class SampleAtacParams(Params):
+    """What happens to the chromatin of one sample: which nuclei are kept."""
+
+    min_fragments: int = Field(ge=0, description="unique fragments a nucleus must have")
+    max_fragments: int = Field(ge=1, description="unique fragments above which it is left out")
+    tss_definition: Literal["archr", "signac"] = Field(
+        description="whose TSS enrichment the threshold is about"
+    )
+    min_tss: float = Field(ge=0, description="TSS enrichment a nucleus must have")
+    min_frip: float = Field(ge=0, lt=1, description="share of fragments in peaks it must exceed")
+    doublet_rate: float = Field(ge=0, lt=0.5, description="fraction of doublets expected")
+    doublet_cut: float = Field(
+        gt=0, description="enrichment near artificial doublets above which it is one"
+    )
+    doublet_lsi: int = Field(ge=2, le=100, description="LSI components for its neighbours")
+    min_nuclei_doublets: int = Field(ge=20, description="nuclei a sample needs for doublets")
+    peak_fdr: float = Field(gt=0, lt=1, description="threshold of peaks called from fragments")
+    seed: int = Field(ge=0, description="start of the random numbers")
+
+    @model_validator(mode="after")
+    def _range_is_open(self) -> "SampleAtacParams":
+        if self.min_fragments >= self.max_fragments:
+            msg = f"min_fragments ({self.min_fragments}) must be below max_fragments ({self.max_fragments})"
+            raise ValueError(msg)
+        return self
+
+
+class ChromatinMapParams(Params):
+    """How the nuclei of all samples come onto one map."""
+
+    max_peak_width: int = Field(ge=100, description="merged peaks wider than this are left out, bp")
+    n_lsi_peaks: int = Field(ge=50, description="most counted peaks the components are made of")
+    min_nuclei_peak: int = Field(ge=1, description="nuclei a peak must be open in for that")
+    tfidf_method: int = Field(ge=1, le=4, description="Signac's method of TF-IDF")
+    n_lsi: int = Field(ge=3, le=100, description="LSI components")
+    max_depth_correlation: float = Field(
+        gt=0, le=1, description="components that follow depth more closely are dropped"
+    )
+    integration: Literal["harmony", "none"] = Field(description="how donors are aligned")
+    n_neighbors: int = Field(ge=2, le=200, description="neighbours of each nucleus in the graph")
+    resolution: float = Field(gt=0, description="Leiden resolution")
+    upstream: int = Field(ge=0, description="bp before a gene that count to its activity")
+    promoter_upstream: int = Field(ge=0, description="bp before a start site that are promoter")
+    promoter_downstream: int = Field(ge=0, description="bp behind a start site that are promoter")
+    seed: int = Field(ge=0, description="start of the random numbers")
+
+
+class TransferParams(Params):
+    """How labels come from annotated RNA to chromatin."""
+
+    n_cca: int = Field(ge=2, le=100, description="canonical components")
+    k_anchor: int = Field(ge=1, description="neighbours within which cells are paired")
+    k_filter: int = Field(ge=1, description="neighbours an anchor must agree within")
+    k_score: int = Field(ge=1, description="neighbours anchors are scored by")
+    k_weight: int = Field(ge=1, description="anchors that weigh in for a nucleus")
+    max_reference: int = Field(ge=100, description="RNA cells the labels are taken from at most")
+    min_score: float = Field(ge=0, le=1, description="score below which a nucleus is unassigned")
+    seed: int = Field(ge=0, description="start of the random numbers")
+
+
+class AccessibilityParams(SampleAtacParams, ChromatinMapParams, TransferParams):
+    """Parameters of notebooks/accessibility.ipynb."""
+
+    markers: str = Field(description="marker genes, in params/reference/ or an absolute path")
+    markers_shown: int = Field(ge=1, le=10, description="marker genes a type shows in the dot plot")
+    transform: Literal["logit", "asin"] = Field(description="transform of the proportions")
+    confidence: float = Field(gt=0.5, lt=1, description="coverage of the intervals")
+    fdr: float = Field(gt=0, lt=1, description="Benjamini-Hochberg threshold")
+
+
 class ExpressionParams(Params):
     """How expression is compared between groups inside every cell type."""
 
@@ -261,6 +331,45 @@ class RegulonsParams(RegulonParams):
     targets_shown: int = Field(ge=1, le=30, description="targets of a factor in the network")
 
 
+class MotifScanParams(Params):
+    """How motifs are found in peaks and followed in nuclei; the same for all chapters."""
+
+    jaspar_release: str = Field(description="release of JASPAR, such as JASPAR2024, or newest")
+    species: Literal["human", "vertebrates"] = Field(description="whose motifs of JASPAR CORE")
+    match_pvalue: float = Field(
+        gt=0, lt=0.01, description="probability of a match at one place of random sequence"
+    )
+    background_draws: int = Field(
+        ge=0, description="background peaks drawn for deviations; 0: the limit of infinitely many"
+    )
+    seed: int = Field(ge=0, description="start of the random numbers")
+
+
+class PeakContrastParams(Params):
+    """How the peaks of a cell type are compared, and which gene's surroundings are drawn."""
+
+    cell_type: str = Field(description="cell type whose peaks are compared")
+    min_share: float = Field(
+        gt=0, lt=1, description="share of nuclei of either side a peak must be open in"
+    )
+    min_nuclei: int = Field(ge=2, description="nuclei (or cells) a sample needs on a side")
+    confidence: float = Field(gt=0.5, lt=1, description="coverage of the intervals")
+    track_gene: str = Field(description="gene whose surroundings are drawn")
+    track_flank_bp: int = Field(ge=0, description="bp shown on either side of the gene")
+
+
+class MotifsParams(MotifScanParams, PeakContrastParams):
+    """Parameters of notebooks/motifs.ipynb."""
+
+    factors: list[str] = Field(min_length=1, description="factors that are shown and judged")
+    min_log2fc: float = Field(ge=0, description="log2 fold change a peak needs to be called")
+    n_background: int = Field(ge=100, description="background peaks wanted for enrichment")
+    min_peaks: int = Field(ge=2, description="peaks needed to look for motifs in them")
+    motifs_shown: int = Field(ge=1, le=40, description="groups of motifs shown in a panel")
+    labels_shown: int = Field(ge=0, le=40, description="peaks named in a volcano plot")
+    fdr: float = Field(gt=0, lt=1, description="Benjamini-Hochberg threshold")
+
+
 class CohortParams(Params):
     """Parameters of notebooks/cohort.ipynb."""
 
@@ -275,11 +384,14 @@ CHAPTER_PARAMS: dict[str, type[Params]] = {
     "cohort": CohortParams,
     "quality": QualityParams,
     "fig1_composition": CompositionParams,
+    "fig2_accessibility": AccessibilityParams,
     "fig3_enrichment": EnrichmentParams,
     "fig4_hsc_mpp": SubclustersParams,
     "fig5_pro_b": SubclustersParams,
     "fig6_cnv": CopyNumberParams,
     "regulons": RegulonsParams,
+    "fig7_hsc_mpp_motifs": MotifsParams,
+    "fig8_pro_b_motifs": MotifsParams,
     "claims": ClaimsParams,
 }
 

@@ -2,10 +2,12 @@
 
 import re
 import unicodedata
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 # Columns of every table, spelled once.
@@ -23,6 +25,8 @@ UNKNOWN = "unknown"
 TF = "tf"
 TARGET = "target"
 REGULON = "regulon"
+UNASSIGNED = "unassigned"
+UNCALLED = (UNKNOWN, UNASSIGNED)  # labels of cells and nuclei whose type is not known
 CONTRAST = "contrast"
 
 # The columns a results table must have at least (more are fine), by chapter and table.
@@ -40,6 +44,19 @@ RESULT_COLUMNS: dict[tuple[str, str], tuple[str, ...]] = {
         "pvalue",
         "padj",
     ),
+    ("fig2_accessibility", "proportions"): (SAMPLE, GROUP, CELL_TYPE, "n_cells", "fraction"),
+    ("fig2_accessibility", "contrasts"): (
+        "contrast",
+        CELL_TYPE,
+        "unit",
+        "test",
+        "effect",
+        "ci_low",
+        "ci_high",
+        "pvalue",
+        "padj",
+    ),
+    ("fig2_accessibility", "transfer"): (SAMPLE, BARCODE, "predicted", "score"),
     ("fig3_enrichment", "genes"): (CELL_TYPE, CONTRAST, GENE, "log2fc", "pvalue", "padj"),
     ("fig3_enrichment", "terms"): (
         CELL_TYPE,
@@ -59,6 +76,17 @@ RESULT_COLUMNS: dict[tuple[str, str], tuple[str, ...]] = {
             ("subclusters", (BARCODE, SAMPLE, GROUP, SUBCLUSTER)),
             ("markers", (SUBCLUSTER, GENE, "log2fc", "pvalue", "padj")),
             ("pathways", (SUBCLUSTER, "term", "nes", "pvalue", "padj")),
+        )
+    },
+    **{
+        (chapter, table): columns
+        for chapter in ("fig7_hsc_mpp_motifs", "fig8_pro_b_motifs")
+        for table, columns in (
+            ("peaks", ("chrom", "start", "end", "log2fc", "pvalue", "padj")),
+            (
+                "motifs",
+                ("contrast", "motif_id", "tf", "fold", "pvalue", "padj", "tf_log2fc", "tf_padj"),
+            ),
         )
     },
     ("fig6_cnv", "cells"): (BARCODE, SAMPLE, GROUP, CELL_TYPE, "cnv_score"),
@@ -159,6 +187,23 @@ class Contrast(Model):
     @property
     def name(self) -> str:
         return f"{self.test} vs {self.reference}"
+
+
+@dataclass(frozen=True, eq=False)
+class Motif:
+    """What a transcription factor binds: how often each letter was seen at each position."""
+
+    id: str
+    """Name of the matrix with its version, such as ``MA0139.2``."""
+    tf: str
+    """The factor, or factors joined by ``::``."""
+    counts: np.ndarray
+    """Shape (4, width), in the order ACGT."""
+
+    @property
+    def factors(self) -> tuple[str, ...]:
+        """Gene symbols of the factors that bind together."""
+        return tuple(self.tf.split("::"))
 
 
 class Effect(Model):

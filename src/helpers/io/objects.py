@@ -60,8 +60,15 @@ def read_genes_of(path: Path) -> pd.DataFrame:
         return ad.io.read_elem(file["var"])
 
 
-def read_counts(path: Path, genes: list[str]) -> tuple[sparse.csr_matrix, pd.Series]:
+def read_counts(
+    path: Path, genes: list[str], *, total: str = "n_umis"
+) -> tuple[sparse.csr_matrix, pd.Series]:
     """Counts of some genes, and every cell's total over all genes.
+
+    Parameters
+    ----------
+    total
+        Column of ``obs`` that holds the total.
 
     Raises
     ------
@@ -79,7 +86,7 @@ def read_counts(path: Path, genes: list[str]) -> tuple[sparse.csr_matrix, pd.Ser
     counts = (
         sparse.csr_matrix(adata[:, genes].X[:]) if genes else sparse.csr_matrix((adata.n_obs, 0))
     )
-    totals = adata.obs["n_umis"].copy()
+    totals = adata.obs[total].copy()
     adata.file.close()
     return counts, totals
 

@@ -16,6 +16,7 @@ def plot_dots(
     genes: list[str],
     cell_types: list[str],
     row_name: str = "cell type",
+    column_name: str = "marker gene",
     ax: Axes | None = None,
 ) -> Axes:
     """Genes against types: area of a dot for expressing cells, colour for mean expression.
@@ -26,8 +27,8 @@ def plot_dots(
         ``cell_type``, ``gene``, ``fraction``, ``scaled``, one row a pair.
     genes, cell_types
         Order of columns and rows.
-    row_name
-        What the rows are.
+    row_name, column_name
+        What the rows and columns are.
     """
     ax = own_axes(ax, max(120, 28 + 4.1 * len(genes)), max(70, 32 + 4.6 * len(cell_types)))
     x = summary[GENE].map({gene: i for i, gene in enumerate(genes)})
@@ -47,7 +48,7 @@ def plot_dots(
     ax.set_yticks(range(len(cell_types)), [plain(kind) for kind in cell_types])
     ax.set_xlim(-0.7, len(genes) - 0.3)
     ax.set_ylim(len(cell_types) - 0.4, -0.6)
-    ax.set_xlabel("marker gene")
+    ax.set_xlabel(column_name)
     ax.set_ylabel(row_name)
     bar = ax.figure.colorbar(dots, cax=ax.inset_axes([1.02, 0.0, 0.02, 0.4]))
     bar.ax.set_title("mean expression\n(share of range)", loc="left", fontsize=TEXT_PT)

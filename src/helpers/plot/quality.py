@@ -31,6 +31,10 @@ VERDICT_COLOURS = {
     "many_genes": OKABE_ITO[3],
     "mitochondrial": OKABE_ITO[5],
     "doublet": OKABE_ITO[7],
+    "few_fragments": OKABE_ITO[1],
+    "many_fragments": OKABE_ITO[2],
+    "low_tss": OKABE_ITO[4],
+    "low_frip": OKABE_ITO[5],
 }
 VERDICT_NAMES = {
     "kept": "kept",
@@ -40,6 +44,10 @@ VERDICT_NAMES = {
     "many_genes": "too many genes",
     "mitochondrial": "mitochondrial",
     "doublet": "doublet",
+    "few_fragments": "too few fragments",
+    "many_fragments": "too many fragments",
+    "low_tss": "low TSS enrichment",
+    "low_frip": "few in peaks",
 }
 # Binomial weights: a bell over neighbouring bins of a violin.
 SMOOTHING = np.array([1, 6, 15, 20, 15, 6, 1]) / 64
@@ -51,6 +59,9 @@ MEASURES = {
     "n_umis": ("UMIs per cell", 1.0),
     "n_genes": ("genes per cell", 1.0),
     "pct_mito": ("mitochondrial UMIs (%)", 0.1),
+    "n_fragments": ("unique fragments per nucleus", 1.0),
+    "tss_enrichment": ("TSS enrichment", 0.1),
+    "frip": ("share of fragments in peaks", 0.01),
 }
 
 
@@ -60,14 +71,14 @@ def plot_measures(
     limits: dict[str, tuple[float | None, float | None]],
     groups: list[str],
 ) -> Figure:
-    """UMIs, genes and mitochondrial share by sample, with the thresholds.
+    """Three measures of barcodes by sample, with the thresholds.
 
     Parameters
     ----------
     barcodes
-        One row a barcode: ``sample``, ``group`` and the three measures.
+        One row a barcode: ``sample``, ``group`` and the measures.
     limits
-        Lowest and highest value kept of each measure, None where there is none.
+        Measure (of ``MEASURES``) to the lowest and highest value kept, None where there is none.
     """
     samples = barcodes.drop_duplicates(SAMPLE).set_index(SAMPLE)[GROUP]
     stacked = len(samples) > MOST_BESIDE
@@ -76,7 +87,8 @@ def plot_measures(
     height = 53 + fit_names(names, width_mm=width).height_mm
     figure, axes = new_grid(PAGE_WIDTH_MM, height * (0.85 * 3 if stacked else 1), *shape)
     colours = group_colours(groups)
-    for ax, (measure, (name, floor)) in zip(axes, MEASURES.items(), strict=True):
+    for ax, measure in zip(axes, limits, strict=True):
+        name, floor = MEASURES[measure]
         ax.set_ylabel(name)
         if barcodes[measure].isna().all():
             _say(ax, "not measured:\nno MT- genes")
@@ -129,8 +141,19 @@ def _violin_edges(shown: np.ndarray) -> np.ndarray:
     return np.arange(shown.min() - margin, shown.max() + margin + 2 * width, width)
 
 
-def plot_verdicts(barcodes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """How many barcodes of each sample were kept, and why the others were not."""
+def plot_verdicts(
+    barcodes: pd.DataFrame,
+    *,
+    counted: str = "barcodes called by Cell Ranger",
+    ax: Axes | None = None,
+) -> Axes:
+    """How many barcodes of each sample were kept, and why the others were not.
+
+    Parameters
+    ----------
+    counted
+        What the bars count, for the axis.
+    """
     counts = pd.crosstab(barcodes[SAMPLE], barcodes["verdict"])
     counts = counts.reindex(index=list(dict.fromkeys(barcodes[SAMPLE])))
     shown = [name for name in VERDICT_COLOURS if name in counts]
@@ -153,7 +176,7 @@ def plot_verdicts(barcodes: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.set_ylim(len(counts) - 0.4, -0.6)
     ax.set_ylabel(SAMPLE)
     ax.xaxis.set_major_formatter(THOUSANDS)
-    ax.set_xlabel("barcodes called by Cell Ranger")
+    ax.set_xlabel(counted)
     side_legend(ax, title="verdict")
     return ax
 

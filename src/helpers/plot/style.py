@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from helpers.schema import UNKNOWN
+from helpers.schema import UNASSIGNED, UNKNOWN
 
 MM = 1 / 25.4
 PT_MM = 25.4 / 72
@@ -138,15 +138,17 @@ def colour_of(names: Iterable[str], colours: tuple[str, ...]) -> dict[str, str]:
 def type_colours(names: Iterable[str]) -> dict[str, str]:
     """A colour for each cell type; cells of no known type are grey."""
     ordered = list(names)
-    colours = colour_of([name for name in ordered if name != UNKNOWN], TYPE_COLOURS)
+    known = [name for name in ordered if name not in (UNKNOWN, UNASSIGNED)]
+    colours = colour_of(known, TYPE_COLOURS)
     return {name: colours.get(name, GREY) for name in ordered}
 
 
 def type_hatches(names: Iterable[str]) -> dict[str, str]:
     """A pattern for each cell type that tells it from one with the same colour."""
-    known = [name for name in names if name != UNKNOWN]
+    known = [name for name in names if name not in (UNKNOWN, UNASSIGNED)]
     rounds = {name: i // len(TYPE_COLOURS) for i, name in enumerate(known)}
-    return {name: HATCHES[n % len(HATCHES)] for name, n in rounds.items()} | {UNKNOWN: ""}
+    patterns = {name: HATCHES[n % len(HATCHES)] for name, n in rounds.items()}
+    return patterns | {UNKNOWN: "", UNASSIGNED: ""}
 
 
 def group_colours(groups: Iterable[str]) -> dict[str, str]:

@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from helpers.schema import Cohort
 
 RNA_OBJECT = "objects/rna.h5ad"
+ATAC_OBJECT = "objects/atac.h5ad"
+ACTIVITY_OBJECT = "objects/gene_activity.h5ad"
+PAIR_OBJECT = "objects/cohort.h5mu"
+DEPTH_TABLE = "objects/atac_depth.csv"
 CNV_OBJECTS = (
     "objects/cnv.h5ad",
     "objects/cnv_profiles.h5ad",
@@ -37,6 +41,17 @@ def subcluster_objects(key: str) -> tuple[str, ...]:
     )
 
 
+MOTIF_OBJECTS = ("objects/motif_matches.h5ad", "objects/motif_deviations.h5ad")
+RNA_SUMS = "objects/rna_sums.h5ad"
+# Chapter that shows peaks and motifs of a type -> name of the type in files.
+MOTIF_KEYS = {"fig7_hsc_mpp_motifs": "hsc_mpp", "fig8_pro_b_motifs": "pro_b"}
+
+
+def peak_tables(key: str) -> tuple[str, ...]:
+    """What the stage ``peak_contrasts`` writes for a type."""
+    return tuple(f"objects/{name}_{key}.csv" for name in ("peaks", "tracks", "track_features"))
+
+
 @dataclass(frozen=True)
 class Chapter:
     """One page of the book."""
@@ -55,6 +70,8 @@ class Chapter:
     """Results it reads where there are any; it is shown without them, too."""
     truth: tuple[str, ...] = ("cells",)
     """Tables of what was planted that it compares with, in simulated cohorts."""
+    genome: tuple[str, ...] = ()
+    """Files of the genome it needs, as the cohort file names them."""
 
 
 CHAPTERS: tuple[Chapter, ...] = (
@@ -81,6 +98,17 @@ CHAPTERS: tuple[Chapter, ...] = (
         "Which cell types are there, and which change in abundance?",
         needs=("rna",),
         objects=(RNA_OBJECT, "objects/cluster_labels.csv"),
+    ),
+    Chapter(
+        "fig2_accessibility",
+        "accessibility",
+        "Open chromatin",
+        "Figure 2A–E",
+        "Do open-chromatin profiles show the same types and the same shift?",
+        needs=("fragments",),
+        objects=(ATAC_OBJECT, ACTIVITY_OBJECT, DEPTH_TABLE),
+        optional=(RNA_OBJECT,),
+        truth=("nuclei",),
     ),
     Chapter(
         "fig3_enrichment",
@@ -124,6 +152,30 @@ CHAPTERS: tuple[Chapter, ...] = (
         truth=("cells", "copy_number"),
     ),
     Chapter(
+        "fig7_hsc_mpp_motifs",
+        "motifs",
+        "Peaks and motifs of HSC/MPP",
+        "Figure 7A–D",
+        "Which peaks and motifs of transcription factors are open in HSC/MPP, and are the factors expressed?",
+        needs=("fragments",),
+        objects=(*MOTIF_OBJECTS, *peak_tables("hsc_mpp")),
+        optional=(RNA_SUMS,),
+        truth=("motifs",),
+        genome=("fasta",),
+    ),
+    Chapter(
+        "fig8_pro_b_motifs",
+        "motifs",
+        "Peaks and motifs of Pro-B",
+        "Figure 8A–G",
+        "Which peaks and motifs are open in Pro-B or differ between groups, and are the factors expressed?",
+        needs=("fragments",),
+        objects=(*MOTIF_OBJECTS, *peak_tables("pro_b")),
+        optional=(RNA_SUMS,),
+        truth=("motifs",),
+        genome=("fasta",),
+    ),
+    Chapter(
         "regulons",
         "regulons",
         "Regulons",
@@ -157,5 +209,11 @@ def skip_reason(chapter: Chapter, cohort: Cohort) -> str:
             return (
                 f"This chapter needs {name}, and no sample of the cohort has them "
                 f"(column {need} of the sample sheet)."
+            )
+    for name in chapter.genome:
+        if getattr(cohort.file.genome, name) is None:
+            return (
+                f"This chapter needs the genome's {name}, and the cohort file does not name it "
+                f"(genome: {name})."
             )
     return ""

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from helpers.compute.claims import judge_claims
 from helpers.errors import DataError
 from helpers.io.atomic import replacing
+from helpers.io.objects import is_object, read_cells
 from helpers.io.tables import read_table, write_json, write_table
 from helpers.params import CHAPTER_PARAMS, load_defaults, origins
 from helpers.report.jobs import Job, read_job
@@ -80,10 +81,17 @@ class Page:
         """A result of a stage, such as ``rna.h5ad``."""
         return self.results / "objects" / name
 
-    def barcodes(self) -> pd.DataFrame:
-        """Every barcode of every sample with its measures and verdict."""
-        keys = self.samples.loc[self.samples["rna"], "key"]
-        tables = [read_table(self.stage_result(f"samples/{key}.rna.csv")) for key in keys]
+    def barcodes(self, measured: str = "rna") -> pd.DataFrame:
+        """Every barcode of every sample with its measures and verdict.
+
+        Parameters
+        ----------
+        measured
+            ``rna`` or ``fragments``, as the column of the sample sheet.
+        """
+        keys = self.samples.loc[self.samples[measured], "key"]
+        end = {"rna": "rna", "fragments": "atac"}[measured]
+        tables = [read_table(self.stage_result(f"samples/{key}.{end}.csv")) for key in keys]
         merged = pd.concat(tables, ignore_index=True)
         text = [SAMPLE, GROUP]
         return merged.astype(dict.fromkeys(text, str))
@@ -97,6 +105,13 @@ class Page:
         if name not in self.job.optional or not path.exists() or not _is_table(path, columns):
             return pd.DataFrame(columns=list(columns), dtype=str)
         return pd.read_csv(path, usecols=list(columns), dtype=str, keep_default_na=False)
+
+    def optional_cells(self, name: str, columns: tuple[str, ...]) -> pd.DataFrame:
+        """Columns of the cells of an object the chapter can do without; no row where there is none."""
+        path = self.results / name
+        if name not in self.job.optional or not path.exists() or not is_object(path):
+            return pd.DataFrame(columns=list(columns), dtype=str)
+        return read_cells(path)[list(columns)].astype(str)
 
     def truth(self, planted: str = "cells") -> pd.DataFrame | None:
         """What was planted in a simulated cohort, cell by cell or otherwise, if it was written."""

@@ -2,27 +2,43 @@
 
 from typing import TypedDict
 
+from helpers.errors import ParamsError
+from helpers.io.cohort import expand_home
 from helpers.io.digest import DigestCache, hash_file
+from helpers.io.reference import GENES
 from helpers.params import (
     AnnotationParams,
+    ChromatinMapParams,
     CnvParams,
     ExpressionParams,
     MapParams,
+    MotifScanParams,
     Params,
+    PeakContrastParams,
     RegulonParams,
+    SampleAtacParams,
     SampleRnaParams,
     SubclusterParams,
+    TransferParams,
     marker_file,
     subset,
 )
 from helpers.project import REFERENCE
 from helpers.report.chapters import (
+    ACTIVITY_OBJECT,
+    ATAC_OBJECT,
     CHROMATIN_OBJECTS,
     CNV_OBJECTS,
+    DEPTH_TABLE,
     EXPRESSION_TABLES,
+    MOTIF_KEYS,
+    MOTIF_OBJECTS,
+    PAIR_OBJECT,
     REGULON_OBJECTS,
     RNA_OBJECT,
+    RNA_SUMS,
     SUBCLUSTER_KEYS,
+    peak_tables,
     subcluster_objects,
 )
 from helpers.report.jobs import STAGES, Job
@@ -93,6 +109,66 @@ def rna_jobs(cohort: Cohort, params: dict[str, Params], digests: DigestCache) ->
     return [*jobs, integrate, annotate]
 
 
+def genome_data(cohort: Cohort, digests: DigestCache) -> dict[str, list[str]]:
+    """Files of the genome with their digests; the project's own genes where none are named."""
+    named = {
+        role: cohort.path.parent / expand_home(name)
+        for role, name in cohort.file.genome.model_dump().items()
+        if name is not None
+    }
+    files = {"annotation": GENES} | named
+    return {role: [str(path), digests.hash(path)] for role, path in files.items()}
+
+
+def atac_jobs(cohort: Cohort, params: dict[str, Params], digests: DigestCache) -> list[Job]:
+    """Nuclei kept of every sample, one map of all, labels from RNA where there is any."""
+    chapter = params["fig2_accessibility"]
+    genome = genome_data(cohort, digests)
+    code = code_of(STAGES["atac_sample"])
+    jobs = []
+    for sample in cohort.samples:
+        if sample.fragments is None:
+            continue
+        files = {"fragments": sample.fragments, "peaks": sample.peaks}
+        data = {
+            role: [str(path), digests.hash(path)]
+            for role, path in files.items()
+            if path is not None
+        }
+        stem = f"objects/samples/{sample.key}"
+        jobs.append(
+            Job(
+                name=f"atac_sample/{sample.key}",
+                inputs=(),
+                outputs=(f"{stem}.atac.csv", f"{stem}.fragments.h5", f"{stem}.peaks.csv"),
+                params=subset(chapter, SampleAtacParams),
+                design=sample_row(sample),
+                data=data | {"annotation": genome["annotation"]},
+                **code,
+            )
+        )
+    integrate = Job(
+        name="atac_integrate",
+        inputs=tuple(output for job in jobs for output in job.outputs),
+        outputs=("objects/atac_integrated.h5ad", "objects/activity_counts.h5ad", DEPTH_TABLE),
+        params=subset(chapter, ChromatinMapParams),
+        data={role: file for role, file in genome.items() if role != "fasta"},
+        threads=2,
+        **code_of(STAGES["atac_integrate"]),
+    )
+    rna = (RNA_OBJECT,) if any(sample.rna for sample in cohort.samples) else ()
+    annotate = Job(
+        name="atac_annotate",
+        inputs=(*integrate.outputs[:2], *rna),
+        optional=rna,
+        outputs=(ATAC_OBJECT, ACTIVITY_OBJECT, PAIR_OBJECT),
+        params=subset(chapter, TransferParams),
+        threads=2,
+        **code_of(STAGES["atac_annotate"]),
+    )
+    return [*jobs, integrate, annotate]
+
+
 def cnv_job(cohort: Cohort, params: dict[str, Params]) -> Job:
     """Copy number of all annotated cells."""
     tables = {name: REFERENCE / name for name in ("genes_grch38.tsv.gz", "arms_grch38.tsv")}
@@ -136,15 +212,20 @@ def subcluster_job(chapter: str, params: dict[str, Params]) -> Job:
     )
 
 
-def regulons_job(params: dict[str, Params], made: set[str]) -> Job:
-    """The network of all types and its activity, pruned by chromatin where a job makes that."""
+def regulons_job(
+    cohort: Cohort, params: dict[str, Params], others: list[Job], digests: DigestCache
+) -> Job:
+    """The network of all types and its activity, pruned by chromatin where another job makes that."""
     values = subset(params["regulons"], RegulonParams)
     data = {
         role: [str(path), hash_file(path)]
         for role in ("factor_table", "rankings", "motif_factors")
         if (name := str(values[role])) and (path := marker_file(name))
     }
+    made = {output for job in others for output in job.outputs}
     chromatin = CHROMATIN_OBJECTS if made.issuperset(CHROMATIN_OBJECTS) else ()
+    if chromatin:
+        data["annotation"] = genome_data(cohort, digests)["annotation"]
     return Job(
         name="regulons",
         inputs=(RNA_OBJECT, *chromatin),
@@ -154,4 +235,79 @@ def regulons_job(params: dict[str, Params], made: set[str]) -> Job:
         data=data,
         threads=2,
         **code_of(STAGES["regulons"]),
+    )
+
+
+def motif_jobs(
+    chapters: list[str], cohort: Cohort, params: dict[str, Params], digests: DigestCache
+) -> list[Job]:
+    """Motifs of all peaks, the peaks of each chapter's type, and the RNA of the factors.
+
+    Raises
+    ------
+    ParamsError
+        If chapters want motifs to be found in different ways: it is done once for all.
+    """
+    genome = genome_data(cohort, digests)
+    scan = Job(
+        name="motif_scan",
+        inputs=(ATAC_OBJECT,),
+        outputs=MOTIF_OBJECTS,
+        params=_common_scan(params),
+        data={"fasta": genome["fasta"]},
+        threads=2,
+        **code_of(STAGES["motif_scan"]),
+    )
+    jobs = [scan, *(_contrast_job(c, cohort, params, genome, digests) for c in chapters)]
+    if any(sample.rna for sample in cohort.samples):
+        jobs.append(
+            Job(
+                name="rna_sums",
+                inputs=(RNA_OBJECT,),
+                outputs=(RNA_SUMS,),
+                **code_of(STAGES["rna_sums"]),
+            )
+        )
+    return jobs
+
+
+def _common_scan(params: dict[str, Params]) -> dict[str, object]:
+    first, *others = MOTIF_KEYS
+    values = subset(params[first], MotifScanParams)
+    for other in others:
+        for name, value in subset(params[other], MotifScanParams).items():
+            if value != values[name]:
+                msg = (
+                    f"{other}.{name} is {value!r}, {first}.{name} is {values[name]!r}: motifs are "
+                    f"found once for all chapters. Give both the same under overrides."
+                )
+                raise ParamsError(msg)
+    return values
+
+
+def _contrast_job(
+    chapter: str,
+    cohort: Cohort,
+    params: dict[str, Params],
+    genome: dict[str, list[str]],
+    digests: DigestCache,
+) -> Job:
+    key = MOTIF_KEYS[chapter]
+    used = [sample for sample in cohort.samples if sample.fragments is not None]
+    data = {
+        f"fragments_{sample.key}": [str(sample.fragments), digests.hash(sample.fragments)]
+        for sample in used
+        if sample.fragments is not None
+    }
+    return Job(
+        name=f"peak_contrasts/{key}",
+        inputs=(ATAC_OBJECT,),
+        outputs=peak_tables(key),
+        params=subset(params[chapter], PeakContrastParams),
+        design={
+            "contrasts": [c.model_dump() for c in cohort.file.planned_contrasts()],
+            "samples": {sample.sample: sample.key for sample in used},
+        },
+        data=data | {"annotation": genome["annotation"]},
+        **code_of(STAGES["peak_contrasts"]),
     )

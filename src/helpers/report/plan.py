@@ -8,13 +8,22 @@ from helpers.io.digest import DigestCache, hash_file
 from helpers.io.tables import dump_json, read_json, write_json_if_changed
 from helpers.params import Params, gene_set_files, load_params
 from helpers.project import BOOK, NOTEBOOKS, PARAMS
-from helpers.report.chapters import CHAPTERS, CNV_OBJECTS, SUBCLUSTER_KEYS, Chapter, skip_reason
+from helpers.report.chapters import (
+    CHAPTERS,
+    CNV_OBJECTS,
+    MOTIF_KEYS,
+    SUBCLUSTER_KEYS,
+    Chapter,
+    skip_reason,
+)
 from helpers.report.jobs import Job
 from helpers.report.modules import notebook_digest, notebook_imports
 from helpers.report.pipeline import (
+    atac_jobs,
     cnv_job,
     code_of,
     expression_job,
+    motif_jobs,
     regulons_job,
     rna_jobs,
     sample_row,
@@ -24,6 +33,8 @@ from helpers.schema import Cohort
 
 BOOK_PAGE = "book/html/index.html"
 CLAIMS = PARAMS / "claims.yml"
+# How the tables of a sample's barcodes end, by the column of the sheet they come from.
+BARCODE_TABLES = {"rna": ".rna.csv", "fragments": ".atac.csv"}
 CHAPTER_RUNNER = ("helpers.report.execute", "execute_chapter")
 
 
@@ -58,15 +69,22 @@ def make_plan(cohort: Cohort, folder: Path) -> Plan:
     running = [c for c in wanted if c.id not in skipped]
     params = {c.id: load_params(c.id, cohort.file.overrides.get(c.id)) for c in CHAPTERS}
     jobs: list[Job] = []
-    if any(chapter.needs == ("rna",) for chapter in running):
+    from_chromatin = any("fragments" in chapter.needs for chapter in running)
+    has_rna = any(sample.rna for sample in cohort.samples)
+    if any("rna" in chapter.needs for chapter in running) or (from_chromatin and has_rna):
         jobs += rna_jobs(cohort, params, digests)
+    if from_chromatin:
+        jobs += atac_jobs(cohort, params, digests)
     if any(chapter.id == "fig3_enrichment" for chapter in running):
         jobs.append(expression_job(cohort, params))
     jobs += [subcluster_job(c.id, params) for c in running if c.id in SUBCLUSTER_KEYS]
     if any(set(CNV_OBJECTS) & set(chapter.objects) for chapter in running):
         jobs.append(cnv_job(cohort, params))
+    with_motifs = [chapter.id for chapter in running if chapter.id in MOTIF_KEYS]
+    if with_motifs:
+        jobs += motif_jobs(with_motifs, cohort, params, digests)
     if any(chapter.id == "regulons" for chapter in running):
-        jobs.append(regulons_job(params, {output for job in jobs for output in job.outputs}))
+        jobs.append(regulons_job(cohort, params, jobs, digests))
     chapters = [
         _chapter_job(chapter, cohort, params[chapter.id], jobs, digests)
         for chapter in running
@@ -111,7 +129,12 @@ def _chapter_job(
     extra: tuple[str, ...] = (),
 ) -> Job:
     notebook = NOTEBOOKS / f"{chapter.notebook}.ipynb"
-    barcodes = tuple(job.outputs[1] for job in stages if job.kind == "rna_sample")
+    barcodes = tuple(
+        output
+        for job in stages
+        for output in job.outputs
+        if output.endswith(tuple(BARCODE_TABLES[need] for need in chapter.needs))
+    )
     made = {output for job in stages for output in job.outputs}
     optional = tuple(name for name in chapter.optional if name in made)
     data = {"claims": [str(CLAIMS), hash_file(CLAIMS)]}
@@ -124,7 +147,7 @@ def _chapter_job(
     return Job(
         name=f"chapter/{chapter.id}",
         inputs=(
-            *(barcodes if chapter.needs else ()),
+            *barcodes,
             *chapter.objects,
             *optional,
             *extra,

@@ -43,11 +43,12 @@ def simulate_cohort(
     positive, negative = read_markers(markers)
     wanted = {gene for table in (positive, negative) for genes in table.values() for gene in genes}
     done = 0
+    parts = len(design.samples) * (2 if design.n_chromatin_genes else 1)
 
     def progress(sample: str) -> None:
         nonlocal done
         done += 1
-        say(f"[{done}/{len(design.samples)}] {sample}")
+        say(f"[{done}/{parts}] {sample}")
 
     stage_simulate(
         design,

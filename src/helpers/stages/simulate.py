@@ -6,18 +6,33 @@ from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from helpers.errors import DataError
 from helpers.io.atomic import write_text
+from helpers.io.fragments import write_fragments
+from helpers.io.genome import write_annotation, write_fasta, write_regions
+from helpers.io.jaspar import read_motifs
 from helpers.io.reference import arm_of_genes, read_genes
 from helpers.io.tables import dump_json, read_json, write_json, write_table
 from helpers.io.tenx import write_h5
+from helpers.synth.chromatin import (
+    MOTIF_IDS,
+    Chromatin,
+    list_exons,
+    list_motifs,
+    list_peaks,
+    make_chromatin,
+    make_sequences,
+)
 from helpers.synth.design import Design, SampleDesign
+from helpers.synth.nuclei import make_nuclei
 from helpers.synth.rna import Landscape, choose_genes, make_landscape, make_sample
 from helpers.synth.truth import make_truth
 
 RECORD = "simulation.json"
+FASTA, ANNOTATION, BLACKLIST = "genome/genome.fa", "genome/genes.gtf.gz", "genome/blacklist.bed"
 
 
 def stage_simulate(
@@ -56,6 +71,10 @@ def stage_simulate(
             progress(sample.sample)
             truths.append(truth)
     tables = {"cells": pd.concat(truths, ignore_index=True), **make_truth(landscape, design)}
+    if design.n_chromatin_genes:
+        tables |= _write_chromatin(
+            folder, landscape, design, wanted=wanted, processes=processes, progress=progress
+        )
     for name, table in tables.items():
         write_table(table, folder / "truth" / f"{name}.csv")
     _write_sheet(folder, design)
@@ -95,6 +114,61 @@ def _write_sample(
     return truth
 
 
+def _write_chromatin(
+    folder: Path,
+    landscape: Landscape,
+    design: Design,
+    *,
+    wanted: set[str],
+    processes: int,
+    progress: Callable[[str], None],
+) -> dict[str, pd.DataFrame]:
+    """Write the genome and every sample's fragments; the truth of peaks, motifs and nuclei."""
+    motifs = read_motifs(MOTIF_IDS)
+    frequencies = {tf: table for tf, (_, table) in motifs.items()}
+    chromatin = make_chromatin(landscape, design, wanted=wanted, motifs=frequencies)
+    _write_genome(folder, chromatin, frequencies)
+    write_one = partial(_write_nuclei, folder, chromatin, design)
+    truths = []
+    with ProcessPoolExecutor(processes) if processes > 1 else nullcontext() as pool:
+        written = pool.map(write_one, design.samples) if pool else map(write_one, design.samples)
+        for sample, truth in zip(design.samples, written, strict=True):
+            progress(f"{sample.sample} chromatin")
+            truths.append(truth)
+    identifiers = {tf: identifier for tf, (identifier, _) in motifs.items()}
+    return {
+        "nuclei": pd.concat(truths, ignore_index=True),
+        "peaks": list_peaks(chromatin),
+        "motifs": list_motifs(design, identifiers),
+    }
+
+
+def _write_genome(folder: Path, chromatin: Chromatin, motifs: dict[str, np.ndarray]) -> None:
+    write_fasta(make_sequences(chromatin, motifs), folder / FASTA)
+    write_annotation(chromatin.genes, list_exons(chromatin.genes), folder / ANNOTATION)
+    artefacts = chromatin.peaks[chromatin.peaks["kind"] == "artefact"]
+    write_regions(artefacts, folder / BLACKLIST)
+
+
+def _write_nuclei(
+    folder: Path, chromatin: Chromatin, design: Design, sample: SampleDesign
+) -> pd.DataFrame:
+    made = make_nuclei(chromatin, design, sample)
+    place = folder / sample.sample
+    write_fragments(
+        made.fragments,
+        place / "fragments.tsv.gz",
+        chroms=list(chromatin.lengths),
+        barcodes=list(made.nuclei["barcode"]),
+    )
+    write_regions(made.peaks, place / "peaks.bed")
+    write_table(made.metrics, place / "singlecell.csv")
+    truth = made.nuclei.copy()
+    truth.insert(0, "sample", sample.sample)
+    truth.insert(1, "group", sample.group)
+    return truth
+
+
 def _write_sheet(folder: Path, design: Design) -> None:
     sheet = pd.DataFrame(
         {
@@ -104,6 +178,15 @@ def _write_sheet(folder: Path, design: Design) -> None:
             "rna": [f"{s.sample}/filtered_feature_bc_matrix.h5" for s in design.samples],
         }
     )
+    genome = ""
+    if design.n_chromatin_genes:
+        sheet["peaks"] = [f"{s.sample}/peaks.bed" for s in design.samples]
+        sheet["fragments"] = [f"{s.sample}/fragments.tsv.gz" for s in design.samples]
+        genome = f"""genome:
+  fasta: {FASTA}
+  annotation: {ANNOTATION}
+  blacklist: {BLACKLIST}
+"""
     write_table(sheet, folder / "samples.csv")
     write_text(
         folder / "cohort.yml",
@@ -111,7 +194,7 @@ def _write_sheet(folder: Path, design: Design) -> None:
 name: "{design.profile}"
 title: "{design.title}"
 assembly: GRCh38
-samples: samples.csv
+{genome}samples: samples.csv
 groups:
   reference: CK
   responder: CR

@@ -24,6 +24,17 @@ COMPOSITION = pd.DataFrame(
     index=list(CELL_TYPES),
 )
 
+# The same of nuclei. The study's Figure 2D differs from its Figure 1D: naive B cells are up in NCR,
+# memory CD4+ T cells and CD8+ NKT-like cells up and naive CD4+ T cells down in CR against CK.
+CHROMATIN_COMPOSITION = pd.DataFrame(
+    {
+        "CK": [16, 18, 6.0, 9, 5.0, 26, 11, 2.0, 3.5, 3.5],
+        "CR": [27, 13, 5.0, 14, 3.0, 17, 11, 2.0, 4.5, 3.5],
+        "NCR": [7, 6, 13.0, 5, 8.0, 4, 3, 3.0, 48.0, 3.0],
+    },
+    index=list(CELL_TYPES),
+)
+
 # Percent of each subcluster by group: CK in 1 (Pro-B also 4), CR in 2, NCR in 0 (Pro-B also 3).
 SUBCLUSTERS = {
     "HSC/MPP": pd.DataFrame(
@@ -92,6 +103,8 @@ class SampleDesign:
     n_cells: int
     seed: int
     """Own stream of random numbers, so that samples can be made in any order."""
+    n_nuclei: int = 0
+    """Nuclei whose chromatin is measured; none where 0."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +118,8 @@ class Design:
     seed: int
     difficulty: Difficulty = field(default_factory=Difficulty)
     group_effects: bool = True
+    n_chromatin_genes: int = 0
+    """Genes of the shrunken genome; there is none where 0."""
 
     def drawn_as(self, group: str) -> str:
         """The group whose numbers a group is drawn from: its own, or the controls' for all."""
@@ -140,12 +155,21 @@ def make_design(
     weights = np.where(groups == CONTROLS, 38773 / 3, 37685 / 6) if profile == "paper" else None
     cells = split_total(n_cells or total, np.ones(len(groups)) if weights is None else weights)
     seeds = np.random.SeedSequence(seed).generate_state(len(groups) + 1)
+    nuclei, n_chromatin_genes = _count_nuclei(profile, n_cells or total, groups)
     samples = tuple(
-        SampleDesign(f"{group}{i % SAMPLES_PER_GROUP + 1}", str(group), int(n), int(own))
-        for i, (group, n, own) in enumerate(zip(groups, cells, seeds[1:], strict=True))
+        SampleDesign(f"{group}{i % SAMPLES_PER_GROUP + 1}", str(group), int(n), int(own), int(m))
+        for i, (group, n, own, m) in enumerate(zip(groups, cells, seeds[1:], nuclei, strict=True))
     )
     design = Design(profile, title, samples, n_genes, int(seeds[0]), DIFFICULTIES[difficulty])
-    return replace(design, group_effects=effects)
+    return replace(design, group_effects=effects, n_chromatin_genes=n_chromatin_genes)
+
+
+def _count_nuclei(profile: str, n_cells: int, groups: np.ndarray) -> tuple[np.ndarray, int]:
+    """Nuclei of each sample, in the profile's ratio to its cells, and genes of the genome."""
+    n_nuclei, n_genes = CHROMATIN.get(profile, (0, 0))
+    scaled = round(n_nuclei * n_cells / PROFILES[profile][0])
+    total = max(scaled, len(groups)) if n_nuclei else 0
+    return split_total(total, np.ones(len(groups))), n_genes
 
 
 def _check(profile: str, n_cells: int | None, seed: int, difficulty: str) -> None:
@@ -170,6 +194,13 @@ PROFILES: dict[str, tuple[int, int, str, bool]] = {
     "demo": (9000, 8000, "Relapse in high-risk B-ALL: simulated demonstration cohort", True),
     "null": (9000, 8000, "No difference between groups: simulated control cohort", False),
     "paper": (76458, 20000, "Relapse in high-risk B-ALL: simulated cohort of full size", True),
+}
+
+# nuclei, genes of the genome their fragments lie on
+CHROMATIN: dict[str, tuple[int, int]] = {
+    "demo": (2430, 1600),
+    "null": (2430, 1600),
+    "paper": (60000, 8000),
 }
 
 

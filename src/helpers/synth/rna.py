@@ -196,7 +196,7 @@ def make_sample(
     blocks = list(_draw_counts(landscape, design.difficulty, states, state_of, obs, rng))
     counts = sparse.vstack(blocks, format="csr", dtype=np.int32)
     counts, obs = _merge_doublets(counts, obs)
-    obs.index = pd.Index(_barcodes(len(obs), rng), name="barcode")
+    obs.index = pd.Index(draw_barcodes(len(obs), rng), name="barcode")
     order = np.argsort(obs.index.to_numpy(), kind="stable")
     var = landscape.genes.set_index("gene")
     return ad.AnnData(counts[order], obs=obs.iloc[order], var=var)
@@ -327,7 +327,7 @@ def _merge_doublets(
     return adder @ counts, merged[["cell_type", "subcluster", "kind", "partner"]]
 
 
-def _barcodes(n: int, rng: np.random.Generator) -> list[str]:
+def draw_barcodes(n: int, rng: np.random.Generator) -> list[str]:
     """Distinct 16-base barcodes with Cell Ranger's ``-1`` behind them."""
     numbers = rng.choice(4**12, size=n, replace=False) * 4**4 + rng.integers(0, 4**4, n)
     bases = np.array(list("ACGT"))

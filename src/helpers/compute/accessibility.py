@@ -1,0 +1,98 @@
+"""Whether chromatin tells the same as RNA: labels against clusters, proportions against proportions."""
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from sklearn.metrics import adjusted_rand_score
+
+from helpers.compute.composition import count_types
+from helpers.schema import CELL_TYPE, CLUSTER, GROUP, SAMPLE, UNASSIGNED
+
+
+def compare_clusters(cells: pd.DataFrame) -> pd.DataFrame:
+    """Transferred labels inside each unsupervised cluster.
+
+    Parameters
+    ----------
+    cells
+        ``cluster``, ``cell_type`` and ``score``, one row a nucleus.
+
+    Returns
+    -------
+    One row a cluster: ``cluster, n_nuclei, main_type, fraction`` (of its nuclei with that label),
+    ``mean_score``; the last row, ``all``, has the mean over nuclei and ``ari``, the adjusted Rand
+    index of labels and clusters over the nuclei that have a label.
+    """
+    counts = pd.crosstab(cells[CLUSTER], cells[CELL_TYPE])
+    order = sorted(counts.index, key=lambda name: (len(str(name)), str(name)))
+    counts = counts.loc[order]
+    table = pd.DataFrame(
+        {
+            CLUSTER: counts.index.astype(str),
+            "n_nuclei": counts.sum(axis=1).to_numpy(),
+            "main_type": counts.idxmax(axis=1).to_numpy(),
+            "fraction": (counts.max(axis=1) / counts.sum(axis=1)).to_numpy(),
+            "mean_score": cells.groupby(CLUSTER)["score"].mean().loc[order].to_numpy(),
+        }
+    )
+    named = cells[cells[CELL_TYPE] != UNASSIGNED]
+    last = {
+        CLUSTER: "all",
+        "n_nuclei": len(cells),
+        "main_type": "",
+        "fraction": counts.max(axis=1).sum() / max(1, len(cells)),
+        "mean_score": cells["score"].mean(),
+        "ari": adjusted_rand_score(named[CELL_TYPE], named[CLUSTER]) if len(named) else np.nan,
+    }
+    return pd.concat([table, pd.DataFrame([last])], ignore_index=True)
+
+
+def pair_proportions(
+    nuclei: pd.DataFrame, cells: pd.DataFrame, samples: pd.DataFrame
+) -> pd.DataFrame:
+    """Share of every type by chromatin and by RNA, in the samples that have both.
+
+    Parameters
+    ----------
+    nuclei, cells
+        ``sample`` and ``cell_type`` of nuclei and of RNA cells.
+    samples
+        ``sample`` and ``group``.
+
+    Returns
+    -------
+    ``sample, group, cell_type, fraction_atac, fraction_rna``; no row if no sample has both.
+    """
+    both = samples[samples[SAMPLE].isin(set(nuclei[SAMPLE]) & set(cells[SAMPLE]))]
+    keys = [SAMPLE, GROUP, CELL_TYPE]
+    if both.empty:
+        return pd.DataFrame(columns=[*keys, "fraction_atac", "fraction_rna"])
+    parts = [
+        count_types(table[table[SAMPLE].isin(both[SAMPLE])], both).set_index(keys)["fraction"]
+        for table in (nuclei, cells)
+    ]
+    paired = pd.concat(parts, axis=1, keys=["fraction_atac", "fraction_rna"]).fillna(0.0)
+    return paired.reset_index()
+
+
+def rate_agreement(paired: pd.DataFrame) -> pd.DataFrame:
+    """How far the two give the same proportions, sample by sample.
+
+    Parameters
+    ----------
+    paired
+        From :func:`pair_proportions`.
+
+    Returns
+    -------
+    ``sample, group, n_types, spearman, mean_difference`` (mean absolute difference of shares);
+    correlations are missing where there are fewer than three types.
+    """
+    rows = []
+    for (sample, group), part in paired.groupby([SAMPLE, GROUP], sort=False):
+        a, b = part["fraction_atac"].to_numpy(), part["fraction_rna"].to_numpy()
+        varied = len(part) > 2 and np.ptp(a) > 0 and np.ptp(b) > 0
+        rho = float(stats.spearmanr(a, b)[0]) if varied else np.nan
+        rows.append((sample, group, len(part), rho, float(np.abs(a - b).mean())))
+    columns = [SAMPLE, GROUP, "n_types", "spearman", "mean_difference"]
+    return pd.DataFrame(rows, columns=columns)
