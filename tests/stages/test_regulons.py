@@ -16,6 +16,7 @@ from helpers.io.objects import read_object, write_object
 from helpers.io.reference import GENES as GENES_FILE
 from helpers.io.reference import read_genes
 from helpers.io.tables import read_table, write_json
+from helpers.io.tenx import read_rna
 from helpers.params import RegulonParams, load_params, marker_file, subset
 from helpers.stages.regulons import (
     Evidence,
@@ -180,3 +181,34 @@ def test_run_regulons__goes_without_chromatin_where_a_reason_stands_in_its_place
         run_regulons(Task((annotated, *chromatin), outputs, values, {}, data))
         assert seen["evidence"].peaks == expected
         assert seen["evidence"].matches == expected
+
+
+@pytest.mark.slow
+def test_stage_regulons__of_real_blood_are_active_where_their_factors_are_known_to_act(
+    real_data: Path, tmp_path: Path
+):
+    """PBMC 3k: SPI1 in monocytes, TCF7L2 in non-classical ones, TBX21 and EOMES in NK and CD8 T."""
+    folder = real_data / "cohorts/pbmc3k"
+    adata = read_rna(folder / "pbmc3k/filtered_feature_bc_matrix.h5")
+    labels = pd.read_csv(folder / "labels.csv.gz").set_index("barcode")["cell_type"]
+    adata.obs["cell_type"] = labels.reindex(adata.obs_names).to_numpy()
+    adata.obs["n_umis"] = np.asarray(adata.X.sum(axis=1)).ravel()
+    adata.obs["barcode"] = adata.obs_names.to_numpy()
+    adata.obs[["sample", "group"]] = "pbmc3k"
+    write_object(adata, tmp_path / "rna.h5ad")
+    outputs = [tmp_path / name for name in OUTPUTS]
+    params = make_params(cells_per_type=100, n_variable_genes=1000, learning_rate=0.02)
+    stage_regulons(
+        tmp_path / "rna.h5ad",
+        marker_file("factors.tsv"),
+        *outputs,
+        evidence=Evidence(),
+        params=params,
+    )
+    activity = read_object(outputs[4])
+    mean = activity.to_df().groupby(activity.obs["cell_type"].astype(str).to_numpy()).mean()
+    assert set(mean["SPI1"].nlargest(2).index) == {"CD14+ Mono", "FCGR3A+ Mono"}
+    assert mean["TCF7L2"].idxmax() == "FCGR3A+ Mono"
+    assert mean["TCF4"].idxmax() == "B"
+    assert mean["TBX21"].nlargest(2).index.tolist() == ["NK", "CD8 T"]
+    assert mean["EOMES"].nlargest(2).index.tolist() == ["NK", "CD8 T"]
