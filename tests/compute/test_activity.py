@@ -198,24 +198,48 @@ def test_measure_lead__is_the_mean_over_samples_with_its_t_interval():
     assert none["reason"].unique().tolist() == ["0 samples allow it: an interval needs two"]
 
 
-def test_pool_support__says_what_is_missing_or_gives_the_mean_over_factors():
-    empty = pool_support(pd.DataFrame(columns=["log2_odds"]), confidence=0.95).iloc[0]
+SUPPORT = ["n_targets", "n_with_motif", "n_others", "others_with_motif"]
+
+
+def make_support(seed: int, odds: float, n: int = 60) -> pd.DataFrame:
+    """Factors whose motif is in few or in most genes, and ``odds`` times as likely in targets."""
+    rng = np.random.default_rng(seed)
+    share = rng.uniform(0.05, 0.95, n)
+    size = rng.integers(5, 60, n)
+    inside = share * odds / (1 - share + share * odds)
+    found = rng.binomial(size, inside), rng.binomial(500, share)
+    return pd.DataFrame(dict(zip(SUPPORT, (size, found[0], 500, found[1]), strict=True)))
+
+
+def test_pool_support__by_hand():
+    table = pd.DataFrame([[10, 6, 100, 30], [20, 10, 100, 25]], columns=SUPPORT)
+    pooled = pool_support(table, confidence=0.95).iloc[0]
+    # expected 3 and 5; 16 found of 8 expected; deviations from twice the expected: 0 and 0
+    assert pooled[["effect", "ci_low", "ci_high"]].tolist() == [1.0, 1.0, 1.0]
+    assert pooled["unit"] == "factor"
+
+
+def test_pool_support__covers_nothing_as_often_as_it_says_and_finds_what_is_planted():
+    nothing = [pool_support(make_support(s, 1.0), confidence=0.95).iloc[0] for s in range(100)]
+    covered = [row["ci_low"] < 0 < row["ci_high"] for row in nothing]
+    assert 0.89 <= np.mean(covered) <= 1.0
+    planted = [pool_support(make_support(s, 3.0), confidence=0.95).iloc[0] for s in range(20)]
+    assert min(row["ci_low"] for row in planted) > 0
+
+
+def test_pool_support__says_what_is_missing():
+    empty = pool_support(pd.DataFrame(columns=SUPPORT), confidence=0.95).iloc[0]
     assert "no chromatin" in empty["reason"]
     assert np.isnan(empty["effect"])
-    odds = [0.5, 1.0, 1.5]
-    pooled = pool_support(pd.DataFrame({"log2_odds": odds}), confidence=0.95).iloc[0]
-    low, high = stats.t.interval(0.95, 2, 1.0, 0.5 / np.sqrt(3))
-    assert [pooled["effect"], pooled["ci_low"], pooled["ci_high"]] == pytest.approx(
-        [1.0, low, high]
-    )
-    assert pooled["unit"] == "factor"
+    one = pool_support(pd.DataFrame([[10, 6, 100, 30]], columns=SUPPORT), confidence=0.95).iloc[0]
+    assert one["reason"] == "1 factors with a motif say too little"
 
 
 def test_measure_regulons__holds_contrasts_leads_and_motif_support():
     averages = make_averages(0, 1.0)
     compared = compare_activity(averages, [NCR_CR], confidence=0.95)
     effects = measure_regulons(
-        averages, compared, pd.DataFrame(columns=["log2_odds"]), contrasts=[NCR_CR],
+        averages, compared, pd.DataFrame(columns=SUPPORT), contrasts=[NCR_CR],
         groups=["CK", "CR", "NCR"], confidence=0.95,
     )  # fmt: skip
     counts = effects["measure"].value_counts().to_dict()

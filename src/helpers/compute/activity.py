@@ -26,6 +26,10 @@ from helpers.schema import (
 FLOOR = 0.001  # added to a mean AUC before its logarithm: less than one target in a thousand
 NUMBERS = ("effect", "ci_low", "ci_high", "pvalue")
 BY_TYPE = "cell type"
+NO_CHROMATIN = (
+    "the network was not held against motifs in peaks: the cohort has no chromatin that was matched "
+    "with them"
+)
 TEST = "moderated t-test on log2 mean AUC"
 CONTRAST_COLUMNS = (
     "contrast",
@@ -269,30 +273,36 @@ def measure_regulons(
 
 
 def pool_support(support: pd.DataFrame, *, confidence: float) -> pd.DataFrame:
-    """Mean log2 odds over factors of a target holding the motif, as one row of effects.
+    """How much more often targets hold their factor's motif than as many other genes would.
 
-    The factor is the unit; the interval is the t-interval of the mean over factors.
+    Targets with the motif, added up over factors, over what the other genes' share lets expect:
+    a ratio of sums, so that factors with few targets or a motif nearly everywhere do not bend it.
+    The factor is the unit of the t-interval (delta method).
+
+    Parameters
+    ----------
+    support
+        ``n_targets``, ``n_with_motif``, ``n_others``, ``others_with_motif``, one row a factor.
+
+    Returns
+    -------
+    One row as in a table of effects; ``effect`` is log2.
     """
+    expected = support["n_targets"] * support["others_with_motif"] / support["n_others"]
+    found = support["n_with_motif"].astype(float)
     n = len(support)
     row: dict[str, object] = dict.fromkeys(NUMBERS, np.nan)
     row |= {"measure": "motif_support", "unit": "factor", "n_reference": 0, "n_test": n}
     row |= {CELL_TYPE: "", "feature": "", "test_group": "", "reference_group": ""}
-    if n < 2:
-        row["reason"] = (
-            "the network was not held against motifs in peaks: the cohort has no chromatin that was "
-            "matched with them"
-        )
+    row["reason"] = NO_CHROMATIN if n == 0 else f"{n} factors with a motif say too little"
+    if n < 2 or min(found.sum(), expected.sum()) == 0:
         return pd.DataFrame([row])
-    odds = support["log2_odds"].to_numpy(dtype=float)
-    error = odds.std(ddof=1) / np.sqrt(n)
+    ratio = found.sum() / expected.sum()
+    spread = ((found - ratio * expected) ** 2).sum() * n / (n - 1)
+    effect, error = np.log2(ratio), np.sqrt(spread) / found.sum() / np.log(2)
     half = float(stats.t.ppf(0.5 + confidence / 2, n - 1)) * error
-    row |= {
-        "effect": odds.mean(),
-        "ci_low": odds.mean() - half,
-        "ci_high": odds.mean() + half,
-        "pvalue": 2 * float(stats.t.sf(abs(odds.mean()) / error, n - 1)) if error else np.nan,
-        "reason": "",
-    }
+    row |= {"effect": effect, "ci_low": effect - half, "ci_high": effect + half, "reason": ""}
+    row["pvalue"] = 2 * float(stats.t.sf(abs(effect) / error, n - 1)) if error else np.nan
     return pd.DataFrame([row])
 
 
