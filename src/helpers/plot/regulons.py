@@ -112,10 +112,10 @@ def plot_specificity(
     """
     wide = specificity.pivot_table(index="label", columns=REGULON, values="rss", sort=False)
     wide = wide[[name for name in regulons if name in wide]]
-    inside = min(PAGE_WIDTH_MM - 70, max(20.0, 4.2 * wide.shape[1]))
+    inside = min(PAGE_WIDTH_MM - 70, max(80.0, 4.2 * wide.shape[1]))
     below = fit_names(list(wide.columns), width_mm=inside).height_mm
     beside = LETTER_MM * max(len(plain(name)) for name in wide.index)
-    figure, ax = new_figure(inside + beside + 34, 20 + below + 5.0 * len(wide))
+    figure, ax = new_figure(inside + beside + 34, 22 + below + max(30.0, 5.0 * len(wide)))
     image = ax.imshow(wide, cmap=SEQUENTIAL, aspect="auto")
     name_columns(ax, list(wide.columns), width_mm=inside)
     ax.set_yticks(range(len(wide)), [plain(name) for name in wide.index])
