@@ -329,6 +329,13 @@ BROKEN = [
     Broken("factors without their column", lambda folder: in_yaml("  quality:",
            f"  regulons:\n    factor_table: {folder}/samples.csv\n  quality:")(folder),
            "cohort.yml:14/overrides.regulons.factor_table", "needs a column 'tf'"),
+    Broken("two ways to find motifs", in_yaml("  quality:",
+           "  fig8_pro_b_motifs:\n    match_pvalue: 0.001\n  quality:"),
+           "cohort.yml:14/overrides.fig8_pro_b_motifs.match_pvalue",
+           "is 0.001, fig7_hsc_mpp_motifs.match_pvalue 5e-05"),
+    Broken("sequence without index", both(hold("genome.fa", ">chr1\nACGT\n"),
+           in_yaml("genome:\n", "genome:\n  fasta: genome.fa\n")),
+           "cohort.yml:17/genome.fasta", "has no index (.fai)"),
     # contrasts and results
     Broken("contrast with itself", in_yaml("    reference: healthy", "    reference: relapse"),
            "cohort.yml:9/contrasts.0", "compares 'relapse' with itself"),

@@ -470,6 +470,29 @@ def override_problems(chapter: str, overrides: dict[str, object]) -> list[tuple[
     return problems
 
 
+def scan_problems(overrides: dict[str, dict[str, object]]) -> list[tuple[str, str, str]]:
+    """Where chapters would have motifs found in different ways, which is done once for all.
+
+    Returns
+    -------
+    Chapter, parameter and a sentence for each value that differs from the first chapter's.
+    """
+    first, *others = (
+        name for name, model in CHAPTER_PARAMS.items() if issubclass(model, MotifScanParams)
+    )
+    values = {name: load_defaults(name) | overrides.get(name, {}) for name in (first, *others)}
+    return [
+        (
+            other,
+            key,
+            f"{other}.{key} is {values[other][key]!r}, {first}.{key} {values[first][key]!r}",
+        )
+        for other in others
+        for key in MotifScanParams.model_fields
+        if values[other][key] != values[first][key]
+    ]
+
+
 def plain_message(message: str) -> str:
     """A message of pydantic in the voice of the others: a small letter, no prefix."""
     text = message.removeprefix("Value error, ")

@@ -117,7 +117,13 @@ def test_enrich_contrasts__has_no_row_where_too_few_peaks_differ():
         n_background=5000, min_peaks=10, seed=0,
     )  # fmt: skip
     assert table.empty
-    assert {"contrast", "direction", "rank", "motif_id", "tf", "padj"} <= set(table.columns)
+    assert table.columns.tolist() == enrich_planted().columns.tolist()
+    nothing = pd.DataFrame(columns=["contrast", "motif_id", "effect", "padj"])
+    expressed = pd.DataFrame(columns=["contrast", "gene", "log2fc", "padj", "level"])
+    joined = join_motifs(table, nothing, expressed, fdr=0.05)
+    assert joined.empty
+    wanted = {"tf_log2fc", "tf_padj", "agreement", "deviation", "fold", "pvalue"}
+    assert wanted <= set(joined.columns)
 
 
 def test_rate_motifs__by_planted_and_others():
@@ -267,21 +273,33 @@ def test_measure_motifs__keeps_types_and_groups_apart():
         both | numbers | {"gene": ["EBF1", "SP1", "SP1"], "log2fc": [0.8, 0.9, -1.5]}
     )
     counts = pd.DataFrame(
-        {"contrast": ["NCR vs CR"], "unit": ["cell"], "n_tested": [100], "n_up": [2], "n_down": [8]}
+        {
+            "contrast": ["NCR vs CR", "NCR vs CR", OF_TYPE],
+            "unit": ["cell", "sample", "sample"],
+            "n_tested": 100,
+            "n_up": [50, 2, 0],
+            "n_down": [0, 8, 0],
+        }
     )
     effects = measure_motifs(
         deviations, expressed, counts, MOTIFS,
         cell_type="Pro-B", contrasts=[CONTRAST], confidence=0.95,
     )  # fmt: skip
-    rows = effects.set_index(["measure", "feature"])
+
+    def row(measure: str, feature: str) -> pd.Series:
+        mine = effects[(effects["measure"] == measure) & (effects["feature"] == feature)]
+        assert len(mine) == 1
+        return mine.iloc[0]
+
     # two motifs of one factor: their mean
-    assert rows.loc[("motif_of_type", "EBF1"), "effect"] == pytest.approx(0.9)
-    assert rows.loc[("motif", "SP1"), ["effect", "test_group", "reference_group"]].tolist() == [
-        -1.5, "NCR", "CR",
-    ]  # fmt: skip
-    assert rows.loc[("expression", "SP1"), "effect"] == -1.5
-    assert rows.loc[("expression_of_type", "SP1"), "test_group"] == ""
-    peaks = rows.loc[("peaks", "")]
+    assert row("motif_of_type", "EBF1")["effect"] == pytest.approx(0.9)
+    between = row("motif", "SP1")
+    assert between[["effect", "test_group", "reference_group"]].tolist() == [-1.5, "NCR", "CR"]
+    assert row("expression", "SP1")["effect"] == -1.5
+    assert row("expression_of_type", "SP1")["test_group"] == ""
+    both = effects[effects["measure"] == "peaks"].set_index("test_group")
+    assert both.loc["", "reason"] == "no peak differs between the groups, samples being the unit"
+    peaks = both.loc["NCR"]
     assert peaks["unit"] == "peak"
     assert peaks["effect"] == pytest.approx(np.log2(2.5 / 8.5))
     low, high = stats.binomtest(2, 10).proportion_ci(0.95)

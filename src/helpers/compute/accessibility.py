@@ -6,7 +6,7 @@ from scipy import stats
 from sklearn.metrics import adjusted_rand_score
 
 from helpers.compute.composition import count_types
-from helpers.schema import CELL_TYPE, CLUSTER, GROUP, SAMPLE, UNASSIGNED
+from helpers.schema import CELL_TYPE, CLUSTER, GROUP, SAMPLE, UNASSIGNED, UNKNOWN
 
 
 def compare_clusters(cells: pd.DataFrame) -> pd.DataFrame:
@@ -61,7 +61,8 @@ def pair_proportions(
 
     Returns
     -------
-    ``sample, group, cell_type, fraction_atac, fraction_rna``; no row if no sample has both.
+    ``sample, group, cell_type, fraction_atac, fraction_rna`` (of all cells of the sample); cells
+    of no known type are left out, and there is no row if no sample has both.
     """
     both = samples[samples[SAMPLE].isin(set(nuclei[SAMPLE]) & set(cells[SAMPLE]))]
     keys = [SAMPLE, GROUP, CELL_TYPE]
@@ -72,7 +73,8 @@ def pair_proportions(
         for table in (nuclei, cells)
     ]
     paired = pd.concat(parts, axis=1, keys=["fraction_atac", "fraction_rna"]).fillna(0.0)
-    return paired.reset_index()
+    table = paired.reset_index()
+    return table[~table[CELL_TYPE].isin([UNKNOWN, UNASSIGNED])].reset_index(drop=True)
 
 
 def rate_agreement(paired: pd.DataFrame) -> pd.DataFrame:

@@ -41,6 +41,20 @@ class Coverage:
         begun = np.searchsorted(starts, places, side="right")
         return begun - np.searchsorted(ends, places, side="right")
 
+    def overlap(self, chrom: str, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+        """Bases of each interval that lie in regions; a base in two regions counts twice."""
+        return self._bases_before(chrom, end) - self._bases_before(chrom, start)
+
+    def _bases_before(self, chrom: str, places: np.ndarray) -> np.ndarray:
+        if chrom not in self._edges:
+            return np.zeros(len(places), dtype=np.int64)
+        total = np.zeros(len(places), dtype=np.int64)
+        for sign, edges in zip((1, -1), self._edges[chrom], strict=True):
+            n = np.searchsorted(edges, places, side="left")
+            passed = np.concatenate([[0], np.cumsum(edges)])[n]
+            total += sign * (n * places - passed)
+        return total
+
 
 def list_starts(genes: pd.DataFrame) -> pd.DataFrame:
     """Transcription start sites: ``chrom``, ``place`` (0-based base) and ``strand``, each once."""
@@ -104,27 +118,27 @@ def _add(total: np.ndarray, more: np.ndarray) -> np.ndarray:
 
 def _start_regions(starts: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Middle and flanks of all start sites, by each tool's definition."""
-    place = starts["place"]
-
-    def around(*edges: tuple[int, int]) -> pd.DataFrame:
-        """Regions from the first to behind the second distance to every site."""
-        return pd.concat(
-            [starts[["chrom"]].assign(start=place + a, end=place + b) for a, b in edges]
-        )
-
-    def flanks(reach: int) -> pd.DataFrame:
-        return around((-reach, FLANK - reach), (reach - FLANK + 1, reach + 1))
-
     half = ARCHR_WINDOW // 2
     turned = np.where(starts["strand"] == "-", 1, -1)
-    middle = around((-SIGNAC_HALF, SIGNAC_HALF + 1))
+    middle = _around(starts, (-SIGNAC_HALF, SIGNAC_HALF + 1))
     middle[["start", "end"]] += turned[:, None]
     return {
         "signac_middle": middle,
-        "signac_flank": flanks(SIGNAC_REACH),
-        "archr_middle": around((-half, half + 1)),
-        "archr_flank": flanks(ARCHR_REACH),
+        "signac_flank": _flanks(starts, SIGNAC_REACH),
+        "archr_middle": _around(starts, (-half, half + 1)),
+        "archr_flank": _flanks(starts, ARCHR_REACH),
     }
+
+
+def _around(starts: pd.DataFrame, *edges: tuple[int, int]) -> pd.DataFrame:
+    """Regions from the first to behind the second distance to every site."""
+    place = starts["place"]
+    return pd.concat([starts[["chrom"]].assign(start=place + a, end=place + b) for a, b in edges])
+
+
+def _flanks(starts: pd.DataFrame, reach: int) -> pd.DataFrame:
+    """The outermost bases within ``reach`` of every site, on both sides."""
+    return _around(starts, (-reach, FLANK - reach), (reach - FLANK + 1, reach + 1))
 
 
 def _summarise(sums: dict[str, np.ndarray]) -> pd.DataFrame:
@@ -143,6 +157,40 @@ def _summarise(sums: dict[str, np.ndarray]) -> pd.DataFrame:
             "frip": np.where(n > 0, sums["in_peaks"] / n, np.nan),
         }
     return pd.DataFrame(table)
+
+
+def score_pileup(blocks: Blocks, *, starts: pd.DataFrame, n_barcodes: int) -> np.ndarray:
+    """TSS enrichment by coverage (muon, after ENCODE): bases of fragments instead of their ends.
+
+    Parameters
+    ----------
+    blocks
+        Each fragment as often as it was read, as muon counts them.
+    starts
+        Transcription start sites, from :func:`list_starts`.
+
+    Returns
+    -------
+    Mean coverage of the middle 1,001 bp over that of the outer 100 bp on both sides of +-1,000,
+    one number a barcode. One without coverage in the flanks has the mean flank of all.
+
+    References
+    ----------
+    Bredikhin et al. (2022) Genome Biol. 23:42. doi:10.1186/s13059-021-02577-8
+    """
+    middle = _around(starts, (-SIGNAC_HALF, SIGNAC_HALF + 1))
+    flank = _flanks(starts, SIGNAC_REACH)
+    sums = np.zeros((2, n_barcodes))
+    covers = Coverage(middle), Coverage(flank)
+    for chrom, start, end, barcode in blocks:
+        for row, cover in enumerate(covers):
+            bases = cover.overlap(chrom, start, end)
+            sums[row] += np.bincount(barcode, weights=bases, minlength=n_barcodes)
+    outer = sums[1] / (2 * FLANK)
+    outer = np.where(outer > 0, outer, outer.mean())
+    return np.divide(
+        sums[0] / (2 * SIGNAC_HALF + 1), outer, out=np.full(n_barcodes, np.nan), where=outer > 0
+    )
 
 
 def count_peaks(

@@ -305,8 +305,9 @@ def match_motifs(
     if not sequences or not motifs:
         msg = f"motifs are matched in sequences; {len(motifs)} motifs, {len(sequences)} sequences"
         raise DataError(msg)
-    scorers = [make_scorer(motif, pvalue=pvalue) for motif in motifs]
-    parts = [_match_batch(batch, scorers) for batch in _batches(sequences)]
+    with ThreadPoolExecutor(numba.get_num_threads()) as pool:
+        scorers = list(pool.map(lambda motif: make_scorer(motif, pvalue=pvalue), motifs))
+        parts = [_match_batch(batch, scorers, pool) for batch in _batches(sequences)]
     return sparse.vstack(parts, format="csc")
 
 
@@ -318,15 +319,16 @@ def _batches(sequences: list[str]) -> list[list[str]]:
     return [sequences[a:b] for a, b in pairwise(edges)]
 
 
-def _match_batch(sequences: list[str], scorers: list[Scorer]) -> sparse.csc_matrix:
+def _match_batch(
+    sequences: list[str], scorers: list[Scorer], pool: ThreadPoolExecutor
+) -> sparse.csc_matrix:
     codes, starts = encode_sequences(sequences)
     words = _hash_words(codes)
 
     def rows_of(scorer: Scorer) -> np.ndarray:
         return np.unique(scan_motif(codes, words, starts, scorer).sequence)
 
-    with ThreadPoolExecutor(numba.get_num_threads()) as pool:
-        rows = list(pool.map(rows_of, scorers))
+    rows = list(pool.map(rows_of, scorers))
     ends = np.concatenate([[0], np.cumsum([len(found) for found in rows])])
     hits = np.ones(int(ends[-1]), dtype=bool)
     return sparse.csc_matrix(

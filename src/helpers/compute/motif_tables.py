@@ -17,6 +17,23 @@ from helpers.compute.stats import adjust_pvalues, compare_moderated
 from helpers.schema import CELL_TYPE, CONTRAST, DONOR, GENE, GROUP, SAMPLE, UNCALLED, Contrast
 
 DIRECTIONS = ("up", "down")
+# Columns of a table of enrichment, also where nothing could be tested.
+ENRICHED = {
+    CONTRAST: object,
+    "direction": object,
+    "rank": int,
+    "motif_id": object,
+    "tf": object,
+    "motif_group": object,
+    "observed": int,
+    "n_foreground": int,
+    "background": int,
+    "n_background": int,
+    "fold": float,
+    "pvalue": float,
+    "padj": float,
+    "pvalue_findmotifs": float,
+}
 LEAST_FOLD = 0.05  # a mean deviation below it is as good as none, and has a finite logarithm
 PER = 1e4  # RNA counts an expression level is given for
 SAME, OPPOSITE = "same direction", "opposite direction"
@@ -88,7 +105,7 @@ def enrich_contrasts(
     ``motif_id``, ``tf``, ``motif_group`` and the columns of
     :func:`helpers.compute.motif_enrichment.enrich_motifs`.
     """
-    parts = [pd.DataFrame(columns=[CONTRAST, "direction", "rank", "motif_id", "tf", "padj"])]
+    parts = []
     for contrast in contrasts:
         mine = peaks[(peaks[CONTRAST] == contrast) & (peaks["unit"] == "cell")]
         tested = np.sort(mine["peak"].to_numpy(dtype=np.int64))
@@ -107,7 +124,9 @@ def enrich_contrasts(
             found.insert(0, "direction", way)
             found.insert(0, CONTRAST, contrast)
             parts.append(found.sort_values("pvalue", kind="stable"))
-    return pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
+    if not parts:
+        return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in ENRICHED.items()})
+    return pd.concat(parts, ignore_index=True)[list(ENRICHED)]
 
 
 def rank_groups(table: pd.DataFrame) -> pd.Series:
@@ -379,7 +398,7 @@ def measure_motifs(
     -------
     Rows of measure ``motif`` and ``expression`` (of a factor, named in ``feature``; with groups
     between them, else against all other types: ``motif_of_type``, ``expression_of_type``) and
-    ``peaks`` (log2 ratio of peaks up to peaks down, peaks being the unit).
+    ``peaks`` (log2 ratio of peaks up to peaks down of those called by sample, peaks being the unit).
     """
     groups = {contrast.name: contrast for contrast in contrasts}
     numbers = ["effect", "ci_low", "ci_high", "pvalue", "n_test", "n_reference"]
@@ -394,7 +413,8 @@ def measure_motifs(
     parts.append(_weigh_directions(counts, confidence))
     effects = pd.concat(parts, ignore_index=True)
     effects["unit"] = effects["unit"].fillna(SAMPLE)
-    effects[CELL_TYPE], effects["reason"] = cell_type, ""
+    effects["reason"] = effects["reason"].fillna("")
+    effects[CELL_TYPE] = cell_type
     for side, column in (("test", "test_group"), ("reference", "reference_group")):
         label = {name: getattr(contrast, side) for name, contrast in groups.items()}
         effects[column] = effects[CONTRAST].map(label).fillna("")
@@ -402,22 +422,23 @@ def measure_motifs(
 
 
 def _weigh_directions(counts: pd.DataFrame, confidence: float) -> pd.DataFrame:
-    """log2 ratio of peaks up to peaks down with its exact binomial interval."""
-    mine = counts[counts["unit"] == "cell"]
+    """log2 ratio of peaks up to peaks down, called by sample, with its exact binomial interval."""
     rows = []
-    for row in mine.itertuples():
+    for row in counts[counts["unit"] == SAMPLE].itertuples():
         n = row.n_up + row.n_down
         record = {CONTRAST: row.contrast, "measure": "peaks", "unit": "peak", "feature": ""}
-        record |= {"n_test": row.n_up, "n_reference": row.n_down}
+        record |= {"n_test": row.n_up, "n_reference": row.n_down, "reason": ""}
         if n > 0:
             test = stats.binomtest(row.n_up, n)
             low, high = test.proportion_ci(confidence)
             odds = [np.log2((p * n + 0.5) / ((1 - p) * n + 0.5)) for p in (low, row.n_up / n, high)]
             record |= dict(zip(("ci_low", "effect", "ci_high"), odds, strict=True))
             record["pvalue"] = test.pvalue
+        else:
+            record["reason"] = "no peak differs between the groups, samples being the unit"
         rows.append(record)
     columns = [CONTRAST, "measure", "unit", "feature", "effect", "ci_low", "ci_high", "pvalue"]
-    return pd.DataFrame(rows, columns=[*columns, "n_test", "n_reference"])
+    return pd.DataFrame(rows, columns=[*columns, "n_test", "n_reference", "reason"])
 
 
 def compare_expression(

@@ -1,5 +1,7 @@
 """Fragment files as Cell Ranger ATAC writes them, and the quick store stages keep of them."""
 
+import gzip
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -10,7 +12,7 @@ import pandas as pd
 
 from helpers.errors import DataError
 from helpers.io.atomic import replacing
-from helpers.io.tenx import DAMAGE, damaged
+from helpers.io.tenx import damaged
 
 BLOCK = 1_000_000  # fragments written, or kept in the store, at a time
 BYTES = 1 << 25  # of text read at a time
@@ -29,11 +31,13 @@ class FragmentBlock(NamedTuple):
 class FragmentFile:
     """A ``fragments.tsv.gz``, read block by block so that its size does not matter.
 
-    ``barcodes`` fills up while blocks are read; codes are given in order of appearance.
+    ``barcodes`` fills up while blocks are read; codes are given in order of appearance. With
+    ``copies`` each fragment comes as often as it was read (fifth column), else once.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, copies: bool = False) -> None:
         self.path = path
+        self._copies = copies
         self._codes: dict[str, int] = {}
 
     @property
@@ -56,13 +60,11 @@ class FragmentFile:
                 for block in self._parse(text):
                     last = self._check_order(block, last, finished)
                     yield block
-        except DAMAGE as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise damaged(self.path, error) from error
 
     def _texts(self) -> Iterator[bytes]:
         """Whole lines, comments left out."""
-        import gzip
-
         rest = b""
         with gzip.open(self.path, "rb") as stream:
             while text := stream.read(BYTES):
@@ -89,7 +91,7 @@ class FragmentFile:
                 ),
                 parse_options=csv.ParseOptions(delimiter="\t", quote_char=False),
                 convert_options=csv.ConvertOptions(
-                    include_columns=columns[:4],
+                    include_columns=columns[: 5 if self._copies else 4],
                     column_types={
                         "chrom": names,
                         "start": pa.int32(),
@@ -111,8 +113,11 @@ class FragmentFile:
         ]
         codes = np.array(known, dtype=np.int32)[barcode.indices.to_numpy()]
         chrom = table["chrom"].chunk(0)
-        start, end = table["start"].to_numpy(), table["end"].to_numpy()
         labels, of_row = chrom.dictionary.to_pylist(), chrom.indices.to_numpy()
+        start, end = table["start"].to_numpy(), table["end"].to_numpy()
+        if self._copies:
+            times = np.repeat(np.arange(len(start)), table["4"].to_numpy())
+            start, end, codes, of_row = (x[times] for x in (start, end, codes, of_row))
         edges = np.flatnonzero(np.diff(of_row)) + 1
         for a, b in zip([0, *edges], [*edges, len(of_row)], strict=True):
             yield FragmentBlock(labels[of_row[a]], start[a:b], end[a:b], codes[a:b])

@@ -26,6 +26,15 @@ def write_fasta(sequences: Mapping[str, bytes], path: Path) -> None:
     write_text(path.with_name(path.name + ".fai"), "".join(index))
 
 
+def read_lengths(path: Path) -> dict[str, int]:
+    """Lengths of the sequences of a FASTA file by its ``.fai`` index; empty where it has none."""
+    index = path.with_name(path.name + ".fai")
+    if not index.is_file():
+        return {}
+    rows = (line.split("\t") for line in index.read_text(encoding="utf-8").splitlines())
+    return {row[0]: int(row[1]) for row in rows if len(row) > 1 and row[1].isdigit()}
+
+
 def write_annotation(genes: pd.DataFrame, exons: pd.DataFrame, path: Path) -> None:
     """Write genes and exons as GTF, gzipped; the same tables give the same bytes.
 

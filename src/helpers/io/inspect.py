@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -231,12 +231,21 @@ def _judge_genome(genome: str, assembly: str | None) -> Iterator[Finding]:
         yield Finding(what, assembly, f"{change}align all samples to one genome")
 
 
-def inspect_fragments(path: Path) -> list[Finding]:
-    """What is wrong with a ``fragments.tsv.gz``: bgzipped, whole, indexed, tab-separated."""
+def inspect_fragments(path: Path, *, lengths: Mapping[str, int] | None = None) -> list[Finding]:
+    """What is wrong with a ``fragments.tsv.gz``: bgzipped, whole, in order, indexed, its genome.
+
+    Parameters
+    ----------
+    lengths
+        Chromosome -> bp of the genome the cohort names; None leaves the genome unjudged.
+    """
     try:
-        return inspect_gzip(path) or [*_judge_fragments(path)]
+        found = inspect_gzip(path) or [*_judge_fragments(path)]
+        if not found and lengths:
+            found = [*_judge_chromosomes(path, lengths)]
     except DAMAGE as error:
         return [_finding(damaged(path, error))]
+    return found
 
 
 def _judge_fragments(path: Path) -> Iterator[Finding]:
@@ -245,16 +254,75 @@ def _judge_fragments(path: Path) -> Iterator[Finding]:
             what, remedy = f"{path.name} is not bgzipped", "gunzip it and pack it with bgzip"
             yield Finding(what, "a bgzipped file, as Cell Ranger writes it", remedy)
     with open_bytes(path) as stream:
-        line = next((line for line in stream if not line.startswith(b"#")), b"")
-    line = line.rstrip(b"\r\n")
-    cells = line.split(b"\t")
-    if not (len(cells) >= 4 and cells[1].isdigit() and cells[2].isdigit()):
-        what = f"{path.name} begins with {line[:60].decode(errors='replace')!r}"
+        lines = (line.rstrip(b"\r\n") for line in stream if not line.startswith(b"#"))
+        first = [line.split(b"\t") for _, line in zip(range(LOOK), lines, strict=False)]
+    wrong = next((cells for cells in first or [[b""]] if not _is_fragment(cells)), None)
+    if wrong is not None:
+        shown = b"\t".join(wrong)[:60].decode(errors="replace")
+        begins = "begins with" if not first or wrong is first[0] else "holds"
         expected = "chrom, start, end, barcode, count, separated by tabs"
-        yield Finding(what, expected, "pass Cell Ranger's fragments.tsv.gz")
+        yield Finding(
+            f"{path.name} {begins} {shown!r}", expected, "pass Cell Ranger's fragments.tsv.gz"
+        )
+    elif not _in_order(first):
+        what = f"{path.name} is not sorted by place"
+        remedy = "sort -k1,1 -k2,2n it, then bgzip and tabix -p bed"
+        yield Finding(what, "fragments in order of chromosome and start", remedy)
     if not any(path.with_name(path.name + suffix).is_file() for suffix in (".tbi", ".csi")):
         remedy = f"copy it, or make it: tabix -p bed {path.name}"
         yield Finding(f"{path.name} has no index", f"{path.name}.tbi beside it", remedy)
+
+
+def _is_fragment(cells: list[bytes]) -> bool:
+    return len(cells) >= 4 and cells[1].isdigit() and cells[2].isdigit()
+
+
+def _in_order(fragments: list[list[bytes]]) -> bool:
+    """Whether starts do not fall within a chromosome, and none comes back."""
+    finished: set[bytes] = set()
+    chrom, last = b"", -1
+    for cells in fragments:
+        if cells[0] != chrom:
+            finished.add(chrom)
+            chrom, last = cells[0], -1
+        if chrom in finished or int(cells[1]) < last:
+            return False
+        last = int(cells[1])
+    return True
+
+
+def _judge_chromosomes(path: Path, lengths: Mapping[str, int]) -> Iterator[Finding]:
+    """Names of the chromosomes, and fragments beyond their ends, by the index."""
+    import pysam
+
+    with pysam.TabixFile(str(path)) as file:
+        names = list(file.contigs)
+        known = [name for name in names if name in lengths]
+        if names and not known:
+            yield _strange_names(path, names[0], lengths)
+            return
+        for name in known:
+            beyond = next(file.fetch(name, lengths[name], 1 << 29), None)
+            if beyond is not None:
+                end = int(beyond.split("\t")[2])
+                what = (
+                    f"{path.name} has a fragment at {name}:{end:,}, beyond the chromosome's end "
+                    f"({lengths[name]:,})"
+                )
+                remedy = "set assembly to the genome it was aligned to, or align it again"
+                yield Finding(what, "fragments on the cohort's genome", remedy)
+                return
+
+
+def _strange_names(path: Path, name: str, lengths: Mapping[str, int]) -> Finding:
+    example = next(iter(lengths))
+    remedy = "align it to the cohort's genome, or correct genome and assembly"
+    if f"chr{name}" in lengths:
+        remedy = "put chr before the names, then bgzip and tabix -p bed again"
+    elif name.removeprefix("chr") in lengths:
+        remedy = "take chr off the names, then bgzip and tabix -p bed again"
+    what = f"{path.name} names its chromosomes like {name!r}"
+    return Finding(what, f"names like {example!r}", remedy)
 
 
 def inspect_gzip(path: Path) -> list[Finding]:

@@ -31,6 +31,25 @@ def read_arms(path: Path = ARMS) -> pd.DataFrame:
     return pd.read_csv(path, sep="\t")
 
 
+# GRCh37 (Genome Reference Consortium, 2009); those of GRCh38 are the ends of the arms.
+GRCH37_LENGTHS = {
+    "chr1": 249250621, "chr2": 243199373, "chr3": 198022430, "chr4": 191154276, "chr5": 180915260,
+    "chr6": 171115067, "chr7": 159138663, "chr8": 146364022, "chr9": 141213431, "chr10": 135534747,
+    "chr11": 135006516, "chr12": 133851895, "chr13": 115169878, "chr14": 107349540,
+    "chr15": 102531392, "chr16": 90354753, "chr17": 81195210, "chr18": 78077248,
+    "chr19": 59128983, "chr20": 63025520, "chr21": 48129895, "chr22": 51304566,
+    "chrX": 155270560, "chrY": 59373566,
+}  # fmt: skip
+
+
+def chromosome_lengths(assembly: str) -> dict[str, int]:
+    """Lengths of the main chromosomes in bp, by name, of GRCh38 or GRCh37."""
+    if assembly == "GRCh37":
+        return dict(GRCH37_LENGTHS)
+    ends = read_arms().groupby("chrom", sort=False)["end"].max()
+    return {str(chrom): int(end) for chrom, end in ends.items()}
+
+
 @cache
 def symbol_of_id() -> dict[str, str]:
     """Ensembl gene id to symbol."""

@@ -92,7 +92,7 @@ def plot_depth(depth: pd.DataFrame, *, cut: float, ax: Axes | None = None) -> Ax
     depth
         ``component``, ``correlation``, ``dropped``.
     """
-    ax = own_axes(ax, 110, 50)
+    ax = own_axes(ax, 120, 55)
     for dropped, label, colour, hatch in (
         (False, "kept", OKABE_ITO[0], ""),
         (True, "dropped", OKABE_ITO[1], "///"),
@@ -112,7 +112,7 @@ def plot_depth(depth: pd.DataFrame, *, cut: float, ax: Axes | None = None) -> Ax
     ax.axhline(0, color=DARK, linewidth=0.6)
     ax.set_ylim(-1.05, 1.05)
     ax.set_xlabel("LSI component")
-    ax.set_ylabel("correlation with counts per nucleus (Pearson)")
+    ax.set_ylabel("correlation with depth")
     side_legend(ax)
     return ax
 

@@ -7,10 +7,19 @@ from pathlib import Path
 from helpers.errors import DataError, Defect
 from helpers.io.cohort import Reading, access_problem, expand_home, read_cohort
 from helpers.io.gene_sets import read_gene_sets, read_published
+from helpers.io.genome import read_lengths
 from helpers.io.inspect import Finding, inspect_fragments, inspect_gzip, inspect_rna
 from helpers.io.objects import read_markers
 from helpers.io.rankings import check_rankings, read_factors, read_motif_factors
-from helpers.params import CHAPTER_PARAMS, gene_set_file, load_defaults, marker_file, nearest
+from helpers.io.reference import chromosome_lengths
+from helpers.params import (
+    CHAPTER_PARAMS,
+    gene_set_file,
+    load_defaults,
+    marker_file,
+    nearest,
+    scan_problems,
+)
 from helpers.schema import PATH_COLUMNS, ROLES, CohortFile, Sample
 
 # Parameters that name files: what such a file is, where it is sought, and how it is read.
@@ -49,6 +58,7 @@ def _check_file(reading: Reading, file: CohortFile, results: Path) -> Iterator[D
         yield from _check_output(reading, results.absolute(), file.name)
     yield from _check_genome_files(reading, file)
     yield from _check_reference_files(reading, file)
+    yield from _check_motif_scan(reading, file)
     if "groups" not in reading.faulty:
         yield from _check_roles(reading, file)
         if "contrasts" not in reading.faulty:
@@ -63,6 +73,7 @@ def _check_sheet(reading: Reading, file: CohortFile) -> Iterator[Defect]:
     yield from _check_donors(reading, file, sheet)
     n_folders = sum(s.rna is not None and os.path.isdir(s.rna) for s in reading.samples)
     assembly = None if "assembly" in reading.faulty else file.assembly
+    lengths = _genome_lengths(reading, file) if assembly else None
     for sample in reading.samples:
         yield from _check_paths(reading, sample, sheet)
         if sample.rna is not None and not access_problem(sample.rna, folder=True):
@@ -70,8 +81,15 @@ def _check_sheet(reading: Reading, file: CohortFile) -> Iterator[Defect]:
             found = inspect_rna(sample.rna, assembly=assembly, seconds=seconds)
             yield from _at(f"{sheet}:{sample.row}/rna", found)
         if sample.fragments is not None and not access_problem(sample.fragments):
-            found = inspect_fragments(sample.fragments)
+            found = inspect_fragments(sample.fragments, lengths=lengths)
             yield from _at(f"{sheet}:{sample.row}/fragments", found)
+
+
+def _genome_lengths(reading: Reading, file: CohortFile) -> dict[str, int]:
+    """Lengths of the chromosomes: of the sequence the cohort names, or of its assembly."""
+    fasta = file.genome.fasta
+    own = read_lengths(reading.path.parent / expand_home(fasta)) if fasta else {}
+    return own or chromosome_lengths(file.assembly)
 
 
 def _at(where: str, findings: list[Finding]) -> Iterator[Defect]:
@@ -106,6 +124,9 @@ def _check_genome_files(reading: Reading, file: CohortFile) -> Iterator[Defect]:
         if name is not None:
             path = reading.path.parent / expand_home(name)
             yield from _check_plain_file(reading.spot("genome", key), path)
+            if key == "fasta" and path.is_file() and not os.path.exists(f"{path}.fai"):
+                what, remedy = f"{path} has no index (.fai)", f"run samtools faidx {path.name}"
+                yield Defect(reading.spot("genome", key), what, "an index beside it", remedy)
 
 
 def _check_plain_file(where: str, path: Path) -> Iterator[Defect]:
@@ -115,6 +136,14 @@ def _check_plain_file(where: str, path: Path) -> Iterator[Defect]:
         yield Defect(where, f"{path} {problem}", "a file", "correct the path or delete it")
     elif path.suffix == ".gz":
         yield from _at(where, inspect_gzip(path))
+
+
+def _check_motif_scan(reading: Reading, file: CohortFile) -> Iterator[Defect]:
+    """Chapters that show motifs share one scan."""
+    for chapter, parameter, what in scan_problems(file.overrides):
+        where = reading.spot("overrides", chapter, parameter)
+        remedy = "give both chapters the same value under overrides"
+        yield Defect(where, what, "one way to find motifs for all chapters", remedy)
 
 
 def _check_reference_files(reading: Reading, file: CohortFile) -> Iterator[Defect]:

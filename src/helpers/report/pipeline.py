@@ -2,7 +2,6 @@
 
 from typing import TypedDict
 
-from helpers.errors import ParamsError
 from helpers.io.cohort import expand_home
 from helpers.io.digest import DigestCache, hash_file
 from helpers.io.reference import GENES
@@ -241,19 +240,13 @@ def regulons_job(
 def motif_jobs(
     chapters: list[str], cohort: Cohort, params: dict[str, Params], digests: DigestCache
 ) -> list[Job]:
-    """Motifs of all peaks, the peaks of each chapter's type, and the RNA of the factors.
-
-    Raises
-    ------
-    ParamsError
-        If chapters want motifs to be found in different ways: it is done once for all.
-    """
+    """Motifs of all peaks, the peaks of each chapter's type, and the RNA of the factors."""
     genome = genome_data(cohort, digests)
     scan = Job(
         name="motif_scan",
         inputs=(ATAC_OBJECT,),
         outputs=MOTIF_OBJECTS,
-        params=_common_scan(params),
+        params=subset(params[chapters[0]], MotifScanParams),
         data={"fasta": genome["fasta"]},
         threads=2,
         **code_of(STAGES["motif_scan"]),
@@ -269,20 +262,6 @@ def motif_jobs(
             )
         )
     return jobs
-
-
-def _common_scan(params: dict[str, Params]) -> dict[str, object]:
-    first, *others = MOTIF_KEYS
-    values = subset(params[first], MotifScanParams)
-    for other in others:
-        for name, value in subset(params[other], MotifScanParams).items():
-            if value != values[name]:
-                msg = (
-                    f"{other}.{name} is {value!r}, {first}.{name} is {values[name]!r}: motifs are "
-                    f"found once for all chapters. Give both the same under overrides."
-                )
-                raise ParamsError(msg)
-    return values
 
 
 def _contrast_job(

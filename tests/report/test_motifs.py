@@ -1,0 +1,174 @@
+"""What of the stages' results a page about motifs shows, and which jobs make them."""
+
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+from tiny import write_cohort
+
+from helpers.io.cohort import read_cohort
+from helpers.params import scan_problems
+from helpers.report.motifs import (
+    Chromatin,
+    draw_matrices,
+    level_factors,
+    list_factors,
+    pick_motifs,
+    summarise_factors,
+)
+from helpers.report.plan import Plan, make_plan
+
+CONTRAST = "Pro-B vs others"
+
+
+def some_table() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "contrast": CONTRAST,
+            "direction": ["up", "up", "up", "down", "up"],
+            "rank": [1, 1, 2, 1, 3],
+            "motif_id": ["M1", "M2", "M3", "M1", "M4"],
+            "tf": ["ZNF423", "EBF1", "SP1", "ZNF423", "FOX"],
+            "motif_group": ["EBF", "EBF", "SP", "EBF", "FOX"],
+            "pvalue": [1e-9, 1e-8, 1e-3, 0.5, 0.6],
+        }
+    )
+
+
+def test_pick_motifs__shows_the_named_factor_of_a_group_before_others():
+    shown = pick_motifs(some_table(), CONTRAST, ["EBF1"], n=2)
+    assert shown["label"].tolist() == ["ZNF423", "EBF1 + 1 alike", "SP1"]
+    assert shown["named"].tolist() == [False, True, False]
+    assert pick_motifs(some_table(), "NCR vs CR", ["EBF1"], n=2).empty
+
+
+def test_list_factors__takes_the_best_motif_in_the_order_asked_for():
+    table = pd.concat([some_table(), some_table().assign(motif_id="worse", pvalue=0.9)])
+    found = list_factors(table, ["SP1", "EBF1"])
+    assert found[["tf", "motif_id"]].to_numpy().tolist() == [["SP1", "M3"], ["EBF1", "M2"]]
+
+
+def test_pick_motifs__of_an_empty_table():
+    nothing = some_table().iloc[:0]
+    assert pick_motifs(nothing, CONTRAST, ["EBF1"], n=2).empty
+    assert list_factors(nothing, ["EBF1"]).empty
+
+
+def make_chromatin(*, with_rna: bool = True) -> Chromatin:
+    cells = pd.DataFrame(
+        {
+            "sample": ["a", "a", "b", "b", "b"],
+            "group": ["CR", "CR", "NCR", "NCR", "NCR"],
+            "cell_type": ["Pro-B", "T", "Pro-B", "T", "unassigned"],
+        },
+        index=[f"n{i}" for i in range(5)],
+    )
+    var = pd.DataFrame(
+        {"tf": ["EBF1", "SP1"], "motif_group": ["EBF", "SP"], "width": [2, 3]}, index=["M1", "M2"]
+    )
+    matches = ad.AnnData(sparse.csr_matrix((4, 2)), var=var)
+    matches.varm["counts"] = np.array([[9.0, 0, 0, 1, 0, 5, 5, 0, 0, 0, 0, 0], np.arange(12.0)])
+    deviations = ad.AnnData(np.zeros((5, 2)), obs=cells, var=var)
+    deviations.layers["deviation"] = np.array([[3.0, 0], [0, 1], [1, 0], [0, 1], [99, 99]])
+    units = cells.iloc[:4].assign(n_cells=2)
+    sums = ad.AnnData(np.full((4, 2), 5.0), obs=units, var=pd.DataFrame(index=["EBF1", "ACTB"]))
+    sums.layers["n_expressing"] = np.array([[2, 2], [0, 2], [1, 2], [0, 2]])
+    return Chromatin(
+        peaks=pd.DataFrame({"contrast": [CONTRAST, "NCR vs CR", CONTRAST]}),
+        matches=matches,
+        deviations=deviations,
+        coverage=pd.DataFrame(),
+        features=pd.DataFrame(),
+        sums=sums if with_rna else None,
+    )
+
+
+def test_chromatin__lists_comparisons_and_known_types():
+    chromatin = make_chromatin()
+    assert chromatin.contrasts == [CONTRAST, "NCR vs CR"]
+    assert chromatin.types == ["Pro-B", "T"]
+
+
+def test_draw_matrices__undoes_the_padding():
+    found = draw_matrices(make_chromatin(), ["M1"])
+    assert found["EBF1 (M1)"].tolist() == [[9, 0], [0, 5], [0, 5], [1, 0]]
+
+
+def test_level_factors__by_type_then_by_group_inside_the_type():
+    levels = level_factors(make_chromatin(), ["M1"], "Pro-B", ["NCR", "CR"], min_nuclei=1)
+    assert levels.index.tolist() == ["Pro-B", "T", "Pro-B, NCR", "Pro-B, CR"]
+    # means of 3 and 1, of 0 and 0, and one by one: log2 of one plus them
+    np.testing.assert_allclose(levels["EBF1 M1"], np.log2([3, 1, 2, 4]))
+
+
+def test_summarise_factors__by_type_and_group():
+    found = summarise_factors(make_chromatin(), ["EBF1"], "Pro-B")
+    assert found["part"].tolist() == ["types", "types", "groups", "groups"]
+    assert found["cell_type"].tolist() == ["Pro-B", "T", "CR", "NCR"]
+    assert found["fraction"].tolist() == [0.75, 0, 1, 0.5]
+
+
+def test_summarise_factors__is_empty_without_rna():
+    found = summarise_factors(make_chromatin(with_rna=False), ["EBF1"], "Pro-B")
+    assert found.empty
+    assert {"part", "gene", "cell_type"} <= set(found.columns)
+
+
+def test_scan_problems__names_what_differs():
+    assert scan_problems({}) == []
+    same = {"match_pvalue": 1e-3}
+    both = dict.fromkeys(["fig7_hsc_mpp_motifs", "fig8_pro_b_motifs"], same)
+    assert scan_problems(both) == []
+    found = scan_problems({"fig7_hsc_mpp_motifs": {"species": "vertebrates"}})
+    assert found == [
+        (
+            "fig8_pro_b_motifs",
+            "species",
+            "fig8_pro_b_motifs.species is 'human', fig7_hsc_mpp_motifs.species 'vertebrates'",
+        )
+    ]
+
+
+def plan_motifs(tmp_path: Path, genome: str) -> Plan:
+    path = write_cohort(tmp_path / "cohort")
+    text = path.read_text().replace("[cohort, quality]", "[fig7_hsc_mpp_motifs]")
+    text = text.replace("genome:\n", f"genome:\n{genome}").replace("  quality:\n", "  quality:\n")
+    path.write_text(text)
+    (path.parent / "genome.fa").write_text(">chr1\nACGT\n")
+    (path.parent / "genome.fa.fai").write_text("chr1\t4\t6\t4\t5\n")
+    cohort = read_cohort(path).cohort
+    assert cohort is not None
+    return make_plan(cohort, tmp_path / "results")
+
+
+def test_make_plan__makes_what_the_chapter_on_motifs_reads(tmp_path: Path):
+    plan = plan_motifs(tmp_path, "  fasta: genome.fa\n")
+    names = [job.name for job in plan.jobs]
+    assert {"motif_scan", "peak_contrasts/hsc_mpp", "rna_sums"} <= set(names)
+    assert "peak_contrasts/pro_b" not in names
+    made = {output for job in plan.jobs for output in job.outputs}
+    chapter = plan.job("chapter/fig7_hsc_mpp_motifs")
+    assert set(chapter.inputs) <= made
+    assert chapter.optional == ("objects/rna_sums.h5ad",)
+    job = plan.job("peak_contrasts/hsc_mpp")
+    assert job.design["samples"] == {"A1": "A1"}
+    assert set(job.data) == {"fragments_A1", "annotation"}
+
+
+def test_make_plan__skips_the_chapter_without_a_sequence(tmp_path: Path):
+    plan = plan_motifs(tmp_path, "")
+    reason = plan.skipped["fig7_hsc_mpp_motifs"]
+    assert reason.startswith("This chapter needs the genome's fasta")
+    assert not [job for job in plan.jobs if job.name.startswith(("motif", "peak_contrasts"))]
+
+
+@pytest.mark.parametrize("chapter", ["fig7_hsc_mpp_motifs", "fig8_pro_b_motifs"])
+def test_methods__name_every_parameter_of_the_scan(chapter: str):
+    from helpers.project import BOOK
+
+    text = (BOOK / "methods" / f"{chapter}.md").read_text(encoding="utf-8")
+    for name in ("jaspar_release", "species", "match_pvalue", "background_draws"):
+        assert f"{{{name}}}" in text
