@@ -51,7 +51,8 @@ def keep_samples(cohort: Path, kept: list[str]) -> None:
 def make_hostile(cohort: Path) -> None:
     """Give samples, groups and the title of a simulated cohort names that look like code."""
     keep_samples(cohort, list(HOSTILE))
-    for path in (cohort.parent / "samples.csv", cohort.parent / "truth" / "cells.csv"):
+    truth = (cohort.parent / "truth" / f"{name}.csv" for name in ("cells", "nuclei"))
+    for path in (cohort.parent / "samples.csv", *truth):
         rows = _read_rows(path)
         for row in rows:
             row["sample"] = HOSTILE.get(row["sample"], row["sample"])

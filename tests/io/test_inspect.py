@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import pysam
 import pytest
+from fragments import pack
 from tiny import (
     make_anndata,
     some_barcodes,
@@ -17,6 +18,7 @@ from tiny import (
 
 from helpers.io import inspect
 from helpers.io.inspect import Finding, inspect_fragments, inspect_gzip, inspect_rna
+from helpers.io.reference import chromosome_lengths
 from helpers.io.tenx import write_h5
 
 HEAD = "%%MatrixMarket matrix coordinate integer general\n%a comment\n40 60 30000\n"
@@ -180,3 +182,54 @@ def test_inspect_gzip__takes_plain_gzip_and_sees_a_cut_bgzip(tmp_path):
         (tmp_path / "f.bed.gz").write_bytes(content[:-n])
         (finding,) = inspect_gzip(tmp_path / "f.bed.gz")
         assert finding.what == "f.bed.gz is cut short (its closing block is missing)"
+
+
+FRAGMENTS = ["chr1\t5\t90\tAC-1\t2", "chr1\t7\t30\tGT-1\t1", "chr2\t1\t9\tGT-1\t3"]
+LENGTHS = {"chr1": 100, "chr2": 50}
+
+
+def test_inspect_fragments__finds_nothing_wrong_with_a_good_file(tmp_path):
+    path = pack(tmp_path / "f.tsv.gz", FRAGMENTS)
+    assert inspect_fragments(path, lengths=LENGTHS) == []
+
+
+@pytest.mark.parametrize(
+    ("lines", "what"),
+    [
+        ([FRAGMENTS[1], FRAGMENTS[0]], "is not sorted by place"),
+        ([FRAGMENTS[0], FRAGMENTS[2], FRAGMENTS[1]], "is not sorted by place"),
+        ([FRAGMENTS[0], "chr1 9 20 AC-1"], "holds 'chr1 9 20 AC-1'"),
+    ],
+)
+def test_inspect_fragments__looks_at_more_than_the_first_line(tmp_path, lines, what):
+    path = pack(tmp_path / "f.tsv.gz", lines, index=False)
+    found = inspect_fragments(path)
+    assert what in found[0].what
+    assert "has no index" in found[-1].what
+
+
+@pytest.mark.parametrize(
+    ("lengths", "what", "remedy"),
+    [
+        ({"1": 100, "2": 50}, "names its chromosomes like 'chr1'", "take chr off the names"),
+        ({"chr1": 80, "chr2": 50}, "has a fragment at chr1:90, beyond", "set assembly"),
+        ({"chrA": 10}, "names its chromosomes like 'chr1'", "align it to the cohort's genome"),
+    ],
+)
+def test_inspect_fragments__judges_the_genome(tmp_path, lengths, what, remedy):
+    path = pack(tmp_path / "f.tsv.gz", FRAGMENTS)
+    (found,) = inspect_fragments(path, lengths=lengths)
+    assert what in found.what
+    assert remedy in found.remedy
+
+
+def test_inspect_fragments__knows_names_without_chr(tmp_path):
+    path = pack(tmp_path / "f.tsv.gz", [line.removeprefix("chr") for line in FRAGMENTS])
+    (found,) = inspect_fragments(path, lengths=LENGTHS)
+    assert "put chr before the names" in found.remedy
+
+
+def test_inspect_fragments__finds_nothing_wrong_with_real_files(real_data):
+    for name, assembly in (("cohorts/pbsmall/pbsmall", "GRCh37"), ("multiome", "GRCh38")):
+        path = real_data / name / "fragments.tsv.gz"
+        assert inspect_fragments(path, lengths=chromosome_lengths(assembly)) == []

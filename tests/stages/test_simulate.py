@@ -27,7 +27,7 @@ MATRIX = "filtered_feature_bc_matrix.h5"
 
 def small(profile: str = "demo", *, seed: int = 0, difficulty: str = "standard") -> Design:
     design = make_design(profile, n_cells=450, seed=seed, difficulty=difficulty)
-    return replace(design, n_genes=2500)
+    return replace(design, n_genes=2500, n_chromatin_genes=700)
 
 
 def write(folder: Path, design: Design, *, processes: int = 1) -> Path:
@@ -62,6 +62,11 @@ def test_stage_simulate__writes_the_cohort_and_nothing_else(cohort):
     expected = {f"{sample}/{MATRIX}" for sample in SAMPLES}
     expected |= {f"truth/{name}.csv" for name in [*truth, "subclusters"]}
     expected |= {"cohort.yml", "samples.csv", "simulation.json", ".simulation.json"}
+    chromatin = ["fragments.tsv.gz", "fragments.tsv.gz.tbi", "peaks.bed", "singlecell.csv"]
+    expected |= {f"{sample}/{name}" for sample in SAMPLES for name in chromatin}
+    expected |= {f"truth/{name}.csv" for name in ("nuclei", "peaks", "motifs")}
+    genome = ("genome.fa", "genome.fa.fai", "genes.gtf.gz", "blacklist.bed")
+    expected |= {f"genome/{name}" for name in genome}
     assert set(digests(cohort)) == expected
 
 
@@ -78,6 +83,7 @@ def test_stage_simulate__gives_other_cells_for_another_seed(cohort, tmp_path):
         "samples.csv",
         "truth/composition.csv",
         "truth/copy_number.csv",
+        "truth/motifs.csv",
         "truth/pathways.csv",
         "truth/regulons.csv",
         "truth/subcluster_markers.csv",

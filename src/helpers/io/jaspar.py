@@ -1,5 +1,6 @@
 """Motifs of JASPAR, from the copy that the library pyjaspar carries (CC BY 4.0): no network."""
 
+import warnings
 from collections.abc import Mapping
 
 import numpy as np
@@ -32,7 +33,9 @@ def read_motifs(identifiers: Mapping[str, str]) -> dict[str, tuple[str, np.ndarr
     database = jaspardb(release=RELEASE)
     found = {}
     for name, identifier in identifiers.items():
-        motif = database.fetch_motif_by_id(identifier)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a motif it lacks, which is said below
+            motif = database.fetch_motif_by_id(identifier)
         if motif is None:
             msg = f"{RELEASE} has no motif {identifier} ({name})"
             raise DataError(msg)

@@ -216,4 +216,10 @@ def skip_reason(chapter: Chapter, cohort: Cohort) -> str:
                 f"This chapter needs the genome's {name}, and the cohort file does not name it "
                 f"(genome: {name})."
             )
+    named = cohort.file.genome.annotation is not None
+    if "fragments" in chapter.needs and cohort.file.assembly != "GRCh38" and not named:
+        return (
+            f"This chapter needs the genes of {cohort.file.assembly}, and the cohort file names none "
+            "(genome: annotation:)."
+        )
     return ""
