@@ -7,8 +7,10 @@ from cohorts import edit_cohort
 from tiny import write_cohort
 
 from helpers.io.cohort import read_cohort
+from helpers.io.digest import DigestCache
 from helpers.params import load_params
 from helpers.report.chapters import CHROMATIN_OBJECTS
+from helpers.report.jobs import Job
 from helpers.report.pipeline import regulons_job
 from helpers.report.plan import make_plan
 
@@ -26,11 +28,14 @@ def test_make_plan__asks_for_nothing_that_no_job_makes(tmp_path: Path, chapter: 
     assert set(plan.job(f"chapter/{chapter}").optional) <= made
 
 
-def test_regulons_job__takes_chromatin_where_both_parts_are_made_and_can_do_without():
-    params = {"regulons": load_params("regulons")}
-    with_both = regulons_job(params, {*CHROMATIN_OBJECTS, "objects/rna.h5ad"})
+def test_regulons_job__takes_chromatin_where_both_parts_are_made_and_can_do_without(tmp_path: Path):
+    cohort = read_cohort(write_cohort(tmp_path / "cohort")).cohort
+    params, digests = {"regulons": load_params("regulons")}, DigestCache(tmp_path / "digests.json")
+    first, second = (Job(name, (), (name,)) for name in CHROMATIN_OBJECTS)
+    with_both = regulons_job(cohort, params, [first, second], digests)
     assert with_both.inputs[1:] == with_both.optional == CHROMATIN_OBJECTS
-    without = regulons_job(params, {CHROMATIN_OBJECTS[0]})
+    assert set(with_both.data) == {"factor_table", "annotation"}
+    without = regulons_job(cohort, params, [first], digests)
     assert without.inputs == ("objects/rna.h5ad",)
     assert list(without.data) == ["factor_table"]
 
@@ -39,6 +44,8 @@ def test_regulons_job__hashes_rankings_the_user_names(tmp_path: Path):
     for name in ("r.feather", "m.tbl"):
         (tmp_path / name).write_text(name, encoding="utf-8")
     named = {"rankings": str(tmp_path / "r.feather"), "motif_factors": str(tmp_path / "m.tbl")}
-    job = regulons_job({"regulons": load_params("regulons", named)}, set())
+    cohort = read_cohort(write_cohort(tmp_path / "cohort")).cohort
+    params = {"regulons": load_params("regulons", named)}
+    job = regulons_job(cohort, params, [], DigestCache(tmp_path / "digests.json"))
     assert job.data["rankings"][0] == str(tmp_path / "r.feather")
     assert len(job.data["motif_factors"][1]) == 64

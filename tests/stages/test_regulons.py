@@ -13,6 +13,7 @@ from scipy import sparse
 from helpers.compute.regulons import rate_links
 from helpers.errors import NotPossibleError
 from helpers.io.objects import read_object, write_object
+from helpers.io.reference import GENES as GENES_FILE
 from helpers.io.reference import read_genes
 from helpers.io.tables import read_table, write_json
 from helpers.io.tenx import read_rna
@@ -125,7 +126,7 @@ def make_chromatin(folder: Path) -> Evidence:
     # in another order than the peaks of the cells
     table = ad.AnnData(sparse.csr_matrix(matches), obs=peaks[[]], var=motifs)[::-1].copy()
     write_object(table, folder / "motif_matches.h5ad")
-    return Evidence(folder / "atac.h5ad", folder / "motif_matches.h5ad")
+    return Evidence(folder / "atac.h5ad", folder / "motif_matches.h5ad", GENES_FILE)
 
 
 def test_prune_modules__keeps_targets_whose_peaks_hold_the_motif(tmp_path: Path):

@@ -218,15 +218,20 @@ def subcluster_job(chapter: str, params: dict[str, Params]) -> Job:
     )
 
 
-def regulons_job(params: dict[str, Params], made: set[str]) -> Job:
-    """The network of all types and its activity, pruned by chromatin where a job makes that."""
+def regulons_job(
+    cohort: Cohort, params: dict[str, Params], others: list[Job], digests: DigestCache
+) -> Job:
+    """The network of all types and its activity, pruned by chromatin where another job makes that."""
     values = subset(params["regulons"], RegulonParams)
     data = {
         role: [str(path), hash_file(path)]
         for role in ("factor_table", "rankings", "motif_factors")
         if (name := str(values[role])) and (path := marker_file(name))
     }
+    made = {output for job in others for output in job.outputs}
     chromatin = CHROMATIN_OBJECTS if made.issuperset(CHROMATIN_OBJECTS) else ()
+    if chromatin:
+        data["annotation"] = genome_data(cohort, digests)["annotation"]
     return Job(
         name="regulons",
         inputs=(RNA_OBJECT, *chromatin),

@@ -120,7 +120,7 @@ def _stage_jobs(
         jobs.append(discovery_job(cohort, params, digests))
     if needed.intersection(REGULON_OBJECTS):
         # Last: it takes the motifs of peaks where a job makes them.
-        jobs.append(regulons_job(params, {output for job in jobs for output in job.outputs}))
+        jobs.append(regulons_job(cohort, params, jobs, digests))
     return jobs
 
 

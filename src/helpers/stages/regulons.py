@@ -19,9 +19,9 @@ from helpers.compute.pruning import (
 from helpers.compute.rank_scores import score_aucell
 from helpers.compute.regulons import build_modules, infer_links, keep_top, list_regulons
 from helpers.errors import NotPossibleError
+from helpers.io.genome import read_annotation
 from helpers.io.objects import is_object, read_object, write_object
 from helpers.io.rankings import read_factors, read_motif_factors, read_rankings
-from helpers.io.reference import read_genes
 from helpers.io.tables import write_table
 from helpers.params import RegulonParams
 from helpers.schema import BARCODE, CELL_TYPE, GROUP, SAMPLE, TARGET, TF
@@ -41,6 +41,8 @@ class Evidence:
     """AnnData whose ``var`` holds the places of the peaks."""
     matches: Path | None = None
     """AnnData of peaks x motifs, ``var["tf"]`` the factor of each motif."""
+    annotation: Path | None = None
+    """Genes of the genome the peaks lie on, GTF or a table."""
     rankings: Path | None = None
     motif_factors: Path | None = None
 
@@ -50,7 +52,8 @@ def run_regulons(task: Task) -> None:
     params = RegulonParams.model_validate(task.params)
     chromatin = [path for path in task.inputs[1:] if is_object(path)]
     peaks, matches = chromatin if len(chromatin) == 2 else (None, None)
-    evidence = Evidence(peaks, matches, task.data.get("rankings"), task.data.get("motif_factors"))
+    named = {role: task.data.get(role) for role in ("annotation", "rankings", "motif_factors")}
+    evidence = Evidence(peaks=peaks, matches=matches, **named)
     stage_regulons(
         task.inputs[0], task.data["factor_table"], *task.outputs, evidence=evidence, params=params
     )
@@ -156,10 +159,10 @@ def prune_modules(
     """
     top = keep_top(modules, top_targets=params.top_targets, min_importance=min_importance)
     rated = pd.DataFrame(columns=SUPPORT_COLUMNS)
-    if evidence.peaks and evidence.matches:
+    if evidence.peaks and evidence.matches and evidence.annotation:
         peaks, matched = read_object(evidence.peaks).var, read_object(evidence.matches)
         matched = matched[peaks.index]
-        near = link_peaks(peaks, _starts(), distance_bp=params.link_distance_bp)
+        near = link_peaks(peaks, _starts(evidence.annotation), distance_bp=params.link_distance_bp)
         names = matched.var[TF].astype(str).to_list()
         pruned = prune_by_peaks(modules, near, matched.X, names)
         rated = rate_motif_support(modules, near, matched.X, names)
@@ -181,9 +184,9 @@ def prune_modules(
     ), rated
 
 
-def _starts() -> pd.DataFrame:
+def _starts(annotation: Path) -> pd.DataFrame:
     """``gene``, ``chrom``, ``tss``: where transcription starts (0-based)."""
-    genes = read_genes()
+    genes, _ = read_annotation(annotation)
     tss = np.where(genes["strand"] == "-", genes["end"] - 1, genes["start"])
     return genes[["gene", "chrom"]].assign(tss=tss)
 
