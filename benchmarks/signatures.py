@@ -27,7 +27,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("object", nargs="?", type=Path)
     parser.add_argument("--signatures", type=int, default=60)
-    parser.add_argument("--random", type=int, default=25)
+    parser.add_argument("--random", type=int, default=20)
     parser.add_argument("--cells", type=int, default=76_458)
     parser.add_argument("--genes", type=int, default=20_000)
     options = parser.parse_args()
