@@ -65,7 +65,7 @@ def run_scan(options: argparse.Namespace) -> str:
     from scipy import sparse
 
     from helpers.compute.motif_scan import match_motifs
-    from helpers.io.motifs import read_jaspar
+    from helpers.io.jaspar import read_jaspar
 
     motifs = read_jaspar()
     sequences = draw_sequences(options.peaks)
@@ -80,7 +80,7 @@ def run_lightmotif(options: argparse.Namespace) -> str:
     import lightmotif
 
     from helpers.compute.motif_scan import find_threshold, weigh_letters
-    from helpers.io.motifs import read_jaspar
+    from helpers.io.jaspar import read_jaspar
 
     tables = []
     for motif in read_jaspar():

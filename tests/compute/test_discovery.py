@@ -19,7 +19,7 @@ from helpers.compute.discovery import (
     rate_signature,
     summarise_validation,
 )
-from helpers.compute.signature import Signature, hash_name
+from helpers.compute.learning import Signature, hash_name
 from helpers.errors import DataError
 
 SIGNATURE = Signature(

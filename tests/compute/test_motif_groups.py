@@ -5,7 +5,7 @@ import pytest
 from jaspar import make_motif
 
 from helpers.compute.motif_groups import compare_matrices, group_motifs
-from helpers.io.motifs import read_jaspar
+from helpers.io.jaspar import read_jaspar
 
 
 def test_compare_matrices__by_hand():

@@ -21,7 +21,7 @@ from helpers.compute.motif_scan import (
     weigh_letters,
 )
 from helpers.errors import DataError
-from helpers.io.motifs import read_jaspar
+from helpers.io.jaspar import read_jaspar
 from helpers.schema import Motif
 
 

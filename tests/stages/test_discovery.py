@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from helpers.compute.discovery import open_validation, summarise_validation
-from helpers.compute.signature import (
+from helpers.compute.learning import (
     join_patients,
     log2_expression,
     summarise_training,

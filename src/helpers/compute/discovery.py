@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from helpers.compute.signature import Signature, hash_name, score_expression
+from helpers.compute.learning import Signature, hash_name, score_expression
 from helpers.compute.survival import (
     CoxFit,
     bootstrap_auc,

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from helpers.compute.signature import (
+from helpers.compute.learning import (
     Recipe,
     Scale,
     Training,

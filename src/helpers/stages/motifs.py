@@ -25,7 +25,7 @@ from helpers.compute.motif_scan import match_motifs, measure_gc
 from helpers.compute.tracks import measure_coverage
 from helpers.errors import NotPossibleError
 from helpers.io.genome import read_annotation
-from helpers.io.motifs import read_jaspar
+from helpers.io.jaspar import read_jaspar
 from helpers.io.objects import read_object, write_object
 from helpers.io.region import read_region, read_sequences
 from helpers.io.tables import write_table

@@ -8,7 +8,7 @@ import pytest
 from sksurv.linear_model import CoxPHSurvivalAnalysis
 from sksurv.util import Surv
 
-from helpers.compute.signature import (
+from helpers.compute.learning import (
     Recipe,
     Training,
     _fit_path,
