@@ -6,6 +6,7 @@ import pytest
 from matplotlib.colors import to_hex
 from plots import HOSTILE, faults, legend_names, tick_names
 
+from helpers.compute import nuclei
 from helpers.compute.quality import KEPT, REASONS
 from helpers.plot.quality import (
     VERDICT_COLOURS,
@@ -41,10 +42,14 @@ def make_barcodes(samples: list[str], groups: list[str], *, n: int = 80) -> pd.D
     return table
 
 
-def test_verdict_colours__cover_every_verdict_each_its_own():
-    assert list(VERDICT_COLOURS) == list(VERDICT_NAMES) == [KEPT, *REASONS]
-    assert set(VERDICT_COLOURS.values()) <= set(OKABE_ITO)
-    assert len(set(VERDICT_COLOURS.values())) == len(VERDICT_COLOURS)
+@pytest.mark.parametrize("reasons", [REASONS, nuclei.REASONS], ids=["cells", "nuclei"])
+def test_verdict_colours__cover_every_verdict_each_its_own(reasons):
+    verdicts = [KEPT, *reasons]
+    assert set(verdicts) <= set(VERDICT_COLOURS)
+    assert set(VERDICT_COLOURS) == set(VERDICT_NAMES) == {KEPT, *REASONS, *nuclei.REASONS}
+    colours = {VERDICT_COLOURS[verdict] for verdict in verdicts}
+    assert colours <= set(OKABE_ITO)
+    assert len(colours) == len(verdicts)
 
 
 # Measures

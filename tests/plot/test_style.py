@@ -243,3 +243,16 @@ def test_use_log__writes_numbers_out():
     assert ax.get_yscale() == "log"
     written = ax.yaxis.get_major_formatter().format_ticks([1, 100, 1000, 10_000])
     assert written == ["1", "100", "1,000", "10,000"]
+
+
+@pytest.mark.parametrize(
+    ("limits", "named"), [((0.2, 1.0), {"0.2", "0.5"}), ((100, 100_000), set())]
+)
+def test_use_log__names_twos_and_fives_where_few_powers_are_in_view(limits, named):
+    figure, ax = new_figure(40, 40)
+    use_log(ax.yaxis)
+    ax.set_ylim(*limits)
+    figure.canvas.draw()
+    ticks = zip(ax.yaxis.get_minorticklocs(), ax.yaxis.get_ticklabels(minor=True), strict=True)
+    shown = {label.get_text() for at, label in ticks if limits[0] <= at <= limits[1]}
+    assert shown - {""} == named

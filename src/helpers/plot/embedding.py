@@ -134,7 +134,7 @@ def _spread(spots: np.ndarray, widths: np.ndarray, height: float) -> np.ndarray:
 
 
 def plot_cells_by_group(
-    cells: pd.DataFrame, *, groups: list[str], map_name: str = "UMAP"
+    cells: pd.DataFrame, *, groups: list[str], map_name: str = "UMAP", unit: str = "cells"
 ) -> Figure:
     """The same map once a group, its cells in colour over all others in grey.
 
@@ -144,6 +144,8 @@ def plot_cells_by_group(
         ``x``, ``y``, ``group``, ``sample``, one row a cell.
     groups
         Groups in the order to show; one that has no cell is shown empty.
+    unit
+        What the points are.
     """
     columns = min(3, len(groups))
     rows = -(-len(groups) // columns)
@@ -158,7 +160,7 @@ def plot_cells_by_group(
         )
         ax.scatter(mine["x"], mine["y"], s=size, c=colours[group], linewidths=0, rasterized=True)
         n_samples = mine["sample"].nunique()
-        size_text = f"{len(mine):,} cells, {n_samples} sample{'s' * (n_samples != 1)}"
+        size_text = f"{len(mine):,} {unit}, {n_samples} sample{'s' * (n_samples != 1)}"
         ax.set_title(f"{plain(group, longest=36)}\n{size_text}")
         _name_axes(ax, map_name)
         if i % columns:

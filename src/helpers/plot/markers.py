@@ -17,6 +17,8 @@ def plot_dots(
     cell_types: list[str],
     row_name: str = "cell type",
     column_name: str = "marker gene",
+    measure: str = "expression",
+    unit: str = "cells",
     ax: Axes | None = None,
 ) -> Axes:
     """Genes against types: area of a dot for expressing cells, colour for mean expression.
@@ -29,6 +31,8 @@ def plot_dots(
         Order of columns and rows.
     row_name, column_name
         What the rows and columns are.
+    measure, unit
+        What was measured, and in what.
     """
     ax = own_axes(ax, max(120, 28 + 4.1 * len(genes)), max(70, 32 + 4.6 * len(cell_types)))
     x = summary[GENE].map({gene: i for i, gene in enumerate(genes)})
@@ -51,7 +55,7 @@ def plot_dots(
     ax.set_xlabel(column_name)
     ax.set_ylabel(row_name)
     bar = ax.figure.colorbar(dots, cax=ax.inset_axes([1.02, 0.0, 0.02, 0.4]))
-    bar.ax.set_title("mean expression\n(share of range)", loc="left", fontsize=TEXT_PT)
+    bar.ax.set_title(f"mean {measure}\n(share of range)", loc="left", fontsize=TEXT_PT)
     for share in (0.25, 0.5, 1.0):
         ax.scatter(
             [],
@@ -62,7 +66,7 @@ def plot_dots(
             lw=0.4,
             label=f"{share:.0%}",
         )
-    side_legend(ax, title="cells expressing", top=True)
+    side_legend(ax, title=f"{unit} with {measure}", top=True)
     ax.set_axisbelow(True)
     ax.grid(color="#EEEEEE", linewidth=0.4)
     return ax

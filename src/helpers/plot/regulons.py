@@ -207,10 +207,11 @@ def plot_support(support: pd.DataFrame, *, n: int, fdr: float, ax: Axes | None =
     Parameters
     ----------
     support
-        ``tf``, ``log2_odds``, ``error``, ``padj``; the ``n`` of smallest ``padj`` are drawn with
-        their standard error.
+        ``tf``, ``log2_odds``, ``error``, ``padj``; the ``n`` whose odds lie farthest from 1 in
+        standard errors are drawn with their standard error.
     """
-    mine = support.nsmallest(n, "padj").sort_values("log2_odds")
+    distance = (support["log2_odds"] / support["error"]).abs()
+    mine = support.loc[distance.nlargest(n).index].sort_values("log2_odds")
     ax = own_axes(ax, 130, 34 + 4.0 * len(mine))
     y = np.arange(len(mine))
     low, high = mine["log2_odds"] - mine["error"], mine["log2_odds"] + mine["error"]

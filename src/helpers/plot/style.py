@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from math import ceil
+from math import ceil, floor, log10
 
 import matplotlib as mpl
 from matplotlib import font_manager
@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter
 
 from helpers.schema import UNASSIGNED, UNKNOWN
 
@@ -208,10 +208,19 @@ def name_columns(ax: Axes, names: Sequence[str], *, width_mm: float) -> None:
 
 
 def use_log(axis: Axis) -> None:
-    """A logarithmic axis whose ticks read 100, 1,000, 10,000 instead of powers."""
+    """A logarithmic axis whose ticks read 100, 1,000, 10,000 instead of powers.
+
+    Between them 2 and 5 are named where few powers of ten are in view.
+    """
+
+    def name_between(value: float, _: int) -> str:
+        low, high = sorted(axis.get_view_interval())
+        leading = round(value / 10 ** floor(log10(value)))
+        return f"{value:,g}" if high < 30 * low and leading in {2, 5} else ""
+
     axis.axes.set(**{f"{axis.axis_name}scale": "log"})
     axis.set_major_formatter(THOUSANDS)
-    axis.set_minor_formatter(NullFormatter())
+    axis.set_minor_formatter(FuncFormatter(name_between))
 
 
 def hide_ticks(ax: Axes) -> None:

@@ -153,9 +153,9 @@ def prune_modules(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Regulons with the best evidence there is, and how often targets hold the factor's motif.
 
-    Chromatin of the cohort comes first, then rankings the user supplied. A factor that the
-    evidence cannot speak of keeps its top targets of at least ``min_importance``, marked as not
-    pruned.
+    Chromatin of the cohort comes first, then rankings the user supplied. A motif in one linked
+    peak is weak evidence, so that links must also be of at least ``min_importance``; so must those
+    of a factor that the evidence cannot speak of, which keeps its top targets, marked as not pruned.
     """
     top = keep_top(modules, top_targets=params.top_targets, min_importance=min_importance)
     rated = pd.DataFrame(columns=SUPPORT_COLUMNS)
@@ -164,7 +164,8 @@ def prune_modules(
         matched = matched[peaks.index]
         near = link_peaks(peaks, _starts(evidence.annotation), distance_bp=params.link_distance_bp)
         names = matched.var[TF].astype(str).to_list()
-        pruned = prune_by_peaks(modules, near, matched.X, names)
+        surest = modules[modules["importance"] > min_importance]
+        pruned = prune_by_peaks(surest, near, matched.X, names)
         rated = rate_motif_support(modules, near, matched.X, names)
         judged = set(rated[TF])
     elif evidence.rankings and evidence.motif_factors:
