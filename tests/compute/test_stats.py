@@ -230,3 +230,10 @@ def test_design_contrast__of_the_same_donors_is_the_paired_t_test():
 def test_is_paired__wants_every_donor_in_both_groups(donors, paired):
     groups = pd.Series(list("ABAB"))
     assert is_paired(groups, PAIR, pd.Series(list(donors))) == paired
+
+
+def test_is_paired__asks_for_the_samples_at_hand_alone():
+    donors = pd.Series(list("1213"), index=list("wxyz"))
+    groups = pd.Series(["A", "B"], index=["w", "y"])
+    assert is_paired(groups, PAIR, donors)
+    assert not is_paired(pd.Series(["A", "B"], index=["w", "z"]), PAIR, donors)

@@ -106,7 +106,7 @@ def design_contrast(
     groups
         Group of every sample.
     donors
-        Donor of every sample, same index.
+        Donor of every sample; more samples than in ``groups`` are no matter.
 
     Returns
     -------
@@ -125,9 +125,8 @@ def design_contrast(
 
 def is_paired(groups: pd.Series, contrast: Contrast, donors: pd.Series) -> bool:
     """Whether every donor of the two groups of a contrast was sampled in both."""
-    test, reference = (
-        set(donors[groups == label]) for label in (contrast.test, contrast.reference)
-    )
+    mine = donors.reindex(groups.index)
+    test, reference = (set(mine[groups == label]) for label in (contrast.test, contrast.reference))
     return bool(test) and test == reference
 
 
