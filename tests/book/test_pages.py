@@ -167,7 +167,7 @@ def test_table__cuts_long_text_until_it_is_clicked(open_page):
 def test_table__of_many_rows_shows_those_of_smallest_p(open_page):
     page = open_page("chapters/fig3_enrichment.html").page
     table = page.locator("div.result", has_text="genes.csv").first
-    assert "the 1,000 with the smallest p-values are shown" in table.inner_text()
+    assert "the 200 with the smallest p-values are shown" in table.inner_text()
     column = table.locator("th", has_text="pvalue").first.evaluate("th => th.cellIndex") + 1
     cells = table.locator(f"tbody td:nth-child({column})").all_inner_texts()
     values = [float(cell) for cell in cells]

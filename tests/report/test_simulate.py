@@ -23,7 +23,7 @@ def simulate(folder: Path, *, seed: int = 0) -> list[str]:
 
 
 def test_simulate_cohort__records_what_the_bytes_depend_on(tmp_path):
-    assert simulate(tmp_path)[-1] == "[9/9] NCR3"
+    assert simulate(tmp_path)[-1] == "[18/18] NCR3 chromatin"
     record = json.loads((tmp_path / RECORD).read_text(encoding="utf-8"))
     asked = {name: record[name] for name in ("profile", "cells", "seed", "difficulty")}
     assert asked == {"profile": "demo", "cells": 45, "seed": 0, "difficulty": "standard"}
@@ -46,13 +46,13 @@ def test_simulate_cohort__starts_anew_when_code_library_or_gene_list_changed(tmp
     record = json.loads((tmp_path / RECORD).read_text(encoding="utf-8"))
     record[part][next(iter(record[part]))] = "another"
     (tmp_path / RECORD).write_text(json.dumps(record), encoding="utf-8")
-    assert len(simulate(tmp_path)) == 9
+    assert len(simulate(tmp_path)) == 18
 
 
 def test_simulate_cohort__starts_anew_for_another_seed(tmp_path):
     simulate(tmp_path)
     before = (tmp_path / "truth" / "cells.csv").read_bytes()
-    assert len(simulate(tmp_path, seed=1)) == 9
+    assert len(simulate(tmp_path, seed=1)) == 18
     assert (tmp_path / "truth" / "cells.csv").read_bytes() != before
 
 

@@ -48,18 +48,19 @@ def count_types(cells: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    ``sample``, ``group``, ``donor`` (if given), ``cell_type``, ``n_cells``, ``fraction`` (of the
-    sample's cells; missing where the sample has none), one row a sample and type.
+    ``sample``, ``group``, ``cell_type``, ``n_cells``, ``fraction`` (of the sample's cells; missing
+    where the sample has none) and ``donor`` (if given), one row a sample and type.
     """
     types = sorted(cells[CELL_TYPE].unique(), key=str.casefold)
     counts = pd.crosstab(cells[SAMPLE], cells[CELL_TYPE])
     counts = counts.reindex(index=samples[SAMPLE], columns=types, fill_value=0)
     table = counts.rename_axis(SAMPLE).reset_index().melt(SAMPLE, types, CELL_TYPE, "n_cells")
-    known = [column for column in (GROUP, DONOR) if column in samples]
-    for place, column in enumerate(known, start=1):
-        table.insert(place, column, table[SAMPLE].map(samples.set_index(SAMPLE)[column]))
+    sheet = samples.set_index(SAMPLE)
+    table.insert(1, GROUP, table[SAMPLE].map(sheet[GROUP]))
     totals = table.groupby(SAMPLE)["n_cells"].transform("sum")
     table["fraction"] = table["n_cells"] / totals.where(totals > 0)
+    if DONOR in samples:
+        table[DONOR] = table[SAMPLE].map(sheet[DONOR])
     order = {name: i for i, name in enumerate(samples[SAMPLE])}
     return table.sort_values(SAMPLE, key=lambda s: s.map(order), kind="stable", ignore_index=True)
 

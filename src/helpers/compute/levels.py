@@ -44,9 +44,9 @@ def summarise_samples(
 
     Returns
     -------
-    ``sample``, ``group``, ``donor`` (if given), ``cell_type``, ``n_cells``, ``cnv_level`` (log2;
-    missing where the type has too few cells), ``cnv_score``, ``infercnv_score`` (means),
-    ``altered`` (share of cells). The rows of ``all cells`` weigh types by their cells.
+    ``sample``, ``group``, ``cell_type``, ``n_cells``, ``cnv_level`` (log2; missing where the type
+    has too few cells), ``cnv_score``, ``infercnv_score`` (means), ``altered`` (share of cells) and
+    ``donor`` (if given). The rows of ``all cells`` weigh types by their cells.
     """
     numbers = {
         "n_cells": ("cnv_score", "size"),
@@ -67,8 +67,8 @@ def summarise_samples(
         both[column] = both[SAMPLE].map(samples.set_index(SAMPLE)[column])
     order = {name: i for i, name in enumerate(samples[SAMPLE])}
     both = both.sort_values(SAMPLE, key=lambda s: s.map(order), kind="stable", ignore_index=True)
-    columns = [SAMPLE, *known, CELL_TYPE, "n_cells", "cnv_level"]
-    return both[[*columns, "cnv_score", "infercnv_score", "altered"]]
+    columns = [SAMPLE, GROUP, CELL_TYPE, "n_cells", "cnv_level"]
+    return both[[*columns, "cnv_score", "infercnv_score", "altered", *known[1:]]]
 
 
 def _pool_levels(table: pd.DataFrame) -> pd.Series:

@@ -28,7 +28,7 @@ from helpers.schema import (
     Contrast,
 )
 
-SHOWN_ROWS = 1000  # rows of a table put on the page; all are in the file
+SHOWN_ROWS = 200  # rows of a table put on the page; all are in the file
 PNG_DPI = 300
 WORK = "work"
 SHEET = [*NAME_COLUMNS, "key", "rna", "fragments"]
