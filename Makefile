@@ -28,7 +28,7 @@ check: setup
 
 # Everything, also what takes minutes.
 test-all: check
-	@$(BIN)/pytest -m slow
+	@$(BIN)/pytest -n 2 -m slow
 
 setup:
 	@$(PYTHON) .ci/bootstrap.py

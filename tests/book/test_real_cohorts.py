@@ -9,7 +9,7 @@ from cohorts import run_cli
 
 from helpers.io.objects import read_cells
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("real cohorts")]
 
 # Where one side names finer types than the other, both are compared at the coarser of the two.
 COARSE = {
