@@ -253,6 +253,7 @@ def test_describe_rejections__weighs_types_by_their_genes():
     assert describe_rejections(calls.tail(1)) == "No gene could be tested by sample."
 
 
+@pytest.mark.slow
 def test_rank_cells__z_is_scanpys_but_for_continuity():
     sc = pytest.importorskip("scanpy")
     rng = np.random.default_rng(0)

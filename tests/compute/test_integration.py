@@ -114,6 +114,7 @@ def test_align_cca__says_which_donor_is_too_small(two_donors):
         align_cca(expression[kept], donors[kept], n_components=5)
 
 
+@pytest.mark.slow
 def test_align_cca__gives_seurats_components(oracles):
     folder = oracles / "seurat_cca" / "output"
     features = read_names(folder / "integration_features.txt.gz")

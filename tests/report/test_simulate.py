@@ -49,6 +49,7 @@ def test_simulate_cohort__starts_anew_when_code_library_or_gene_list_changed(tmp
     assert len(simulate(tmp_path)) == 18
 
 
+@pytest.mark.slow
 def test_simulate_cohort__starts_anew_for_another_seed(tmp_path):
     simulate(tmp_path)
     before = (tmp_path / "truth" / "cells.csv").read_bytes()
