@@ -247,3 +247,12 @@ def test_measure_regulons__holds_contrasts_leads_and_motif_support():
     between = effects[effects["measure"] == "regulon"]
     assert between["test_group"].unique().tolist() == ["NCR"]
     assert between["reference_group"].unique().tolist() == ["CR"]
+
+
+def test_compare_activity__of_one_group_is_a_table_without_rows_to_pick_from():
+    averages = pd.DataFrame(
+        {"sample": ["a"], "group": ["A"], "cell_type": ["T"], "regulon": ["r"], "auc": [0.1]}
+    )
+    table = compare_activity(averages, [], confidence=0.95)
+    assert len(table) == 0
+    assert len(pick_changed(table, "", ["T"], n=4)) == 0

@@ -165,7 +165,8 @@ def compare_activity(
             table["padj"] = adjust_pvalues(table["pvalue"].to_numpy(dtype=float))
             parts.append(table.assign(contrast=contrast.name, unit=SAMPLE))
     if not parts:
-        return pd.DataFrame(columns=list(CONTRAST_COLUMNS))
+        empty = pd.DataFrame(columns=list(CONTRAST_COLUMNS))
+        return empty.astype(dict.fromkeys((*NUMBERS, "padj"), float))
     return pd.concat(parts, ignore_index=True)[list(CONTRAST_COLUMNS)]
 
 
