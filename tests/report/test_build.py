@@ -278,7 +278,7 @@ def test_build__gives_the_same_bytes_twice(book, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_build__that_was_stopped_goes_on_where_it_was(book, variant, tmp_path, number):
     results = tmp_path / "results"
     cohort = variant("stopped", chapters=["cohort", "quality", "fig1_composition"])
