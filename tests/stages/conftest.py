@@ -18,7 +18,7 @@ from helpers.synth.rna import choose_genes, make_landscape, make_sample
 @pytest.fixture(scope="session")
 def annotated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Good HSC/MPP and Pro-B cells of a simulated cohort under their planted names."""
-    design = make_design("demo", n_cells=6000)
+    design = make_design("demo", n_cells=9000)
     added = list_signature_genes(read_registry(marker_file("signatures.yml")))
     genes = choose_genes(read_genes(), design, wanted=set(), added=added)
     landscape, arms = make_landscape(genes, design), arm_of_genes(genes)
