@@ -284,12 +284,13 @@ def test_build__that_was_stopped_goes_on_where_it_was(book, variant, tmp_path, n
     cohort = variant("stopped", chapters=["cohort", "quality", "fig1_composition"])
     begun = start_build(cohort, results)
     with begun:
-        read_until(begun, "rna_sample", n=2)
+        done = read_until(begun, "rna_sample", n=2)
         begun.send_signal(number)
         begun.wait(timeout=60)
     assert begun.returncode == (-number if number == signal.SIGKILL else 130)
     again = build(cohort, results)
     assert again.returncode == 0, again.stderr
+    assert not [job for job in done if f"{job} done" in again.stdout]
     found, whole = hashes(results / "hostile"), hashes(book.folder)
     assert len(found) >= 8
     assert found == {name: whole[name] for name in found}
@@ -307,14 +308,15 @@ def start_build(cohort: Path, results: Path) -> subprocess.Popen[str]:
     )
 
 
-def read_until(process: subprocess.Popen[str], kind: str, *, n: int) -> None:
-    """Wait until a build says that ``n`` jobs of a kind are done."""
+def read_until(process: subprocess.Popen[str], kind: str, *, n: int) -> list[str]:
+    """Wait until a build says that ``n`` jobs of a kind are done; their names."""
     done: list[str] = []
     for line in process.stdout:
         done += re.findall(rf"({kind}/\S+) done", line)
         if len(done) == n:
             break
     assert len(done) == n, "the build ended early"
+    return done
 
 
 def hashes(folder: Path) -> dict[str, str]:

@@ -213,7 +213,8 @@ def _start_snakemake(
 ) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "snakemake", *targets, *placement]
     command += ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
-    command += ["--keep-going", "--nolock", "--rerun-incomplete"]
+    # Jobs rename their outputs into place: what is there is whole, also after a stop.
+    command += ["--keep-going", "--nolock", "--keep-incomplete", "--ignore-incomplete"]
     command += ["--rerun-triggers", "mtime", "--config", f"python={shlex.quote(sys.executable)}"]
     (folder / "logs").mkdir(exist_ok=True)
     with (folder / "logs" / "snakemake.log").open("wb") as log:
