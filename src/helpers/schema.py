@@ -40,33 +40,16 @@ UNCALLED = (UNKNOWN, UNASSIGNED)  # labels of cells and nuclei whose type is not
 CONTRAST = "contrast"
 SIGNATURE = "signature"
 
+# What every comparison of groups says, by sample or by cell.
+COMPARED = ("unit", "test", "effect", "ci_low", "ci_high", "pvalue", "padj")
+
 # The columns a results table must have at least (more are fine), by chapter and table.
 RESULT_COLUMNS: dict[tuple[str, str], tuple[str, ...]] = {
     ("quality", "cells"): (SAMPLE, "modality", "n_input", "n_kept", "n_doublets"),
     ("fig1_composition", "proportions"): (SAMPLE, GROUP, CELL_TYPE, "n_cells", "fraction"),
-    ("fig1_composition", "contrasts"): (
-        "contrast",
-        CELL_TYPE,
-        "unit",
-        "test",
-        "effect",
-        "ci_low",
-        "ci_high",
-        "pvalue",
-        "padj",
-    ),
+    ("fig1_composition", "contrasts"): ("contrast", CELL_TYPE, *COMPARED),
     ("fig2_accessibility", "proportions"): (SAMPLE, GROUP, CELL_TYPE, "n_cells", "fraction"),
-    ("fig2_accessibility", "contrasts"): (
-        "contrast",
-        CELL_TYPE,
-        "unit",
-        "test",
-        "effect",
-        "ci_low",
-        "ci_high",
-        "pvalue",
-        "padj",
-    ),
+    ("fig2_accessibility", "contrasts"): ("contrast", CELL_TYPE, *COMPARED),
     ("fig2_accessibility", "transfer"): (SAMPLE, BARCODE, "predicted", "score"),
     ("fig3_enrichment", "genes"): (CELL_TYPE, CONTRAST, GENE, "log2fc", "pvalue", "padj"),
     ("fig3_enrichment", "terms"): (
@@ -106,18 +89,7 @@ RESULT_COLUMNS: dict[tuple[str, str], tuple[str, ...]] = {
     ("regulons", "regulons"): (TF, TARGET, "importance", "pruned"),
     ("regulons", "activity"): (SAMPLE, GROUP, CELL_TYPE, REGULON, "auc"),
     ("regulons", "specificity"): (REGULON, "level", "label", "rss"),
-    ("regulons", "contrasts"): (
-        "contrast",
-        CELL_TYPE,
-        REGULON,
-        "unit",
-        "test",
-        "effect",
-        "ci_low",
-        "ci_high",
-        "pvalue",
-        "padj",
-    ),
+    ("regulons", "contrasts"): ("contrast", CELL_TYPE, REGULON, *COMPARED),
     ("signatures", "scores"): (SAMPLE, CELL_TYPE, SIGNATURE, "method", "score"),
     ("signatures", "coverage"): (SIGNATURE, "n_genes", "n_present", "missing"),
     ("signatures", "contrasts"): (

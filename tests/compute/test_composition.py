@@ -449,7 +449,7 @@ def test_measure_similarity__by_hand():
     # (-1, 1, 0) is sqrt 2 from (-1, 0, 1) and sqrt 6 from (1, 0, -1); so is (0, -1, 1)
     assert row["effect"] == pytest.approx(np.log2(3) / 2)
     assert row["n_test"] == 2
-    assert row["reason"] == "the samples are copies of one another: there is no interval"
+    assert row["reason"] == "the samples do not differ: there is no interval"
 
 
 def test_measure_similarity__leaves_out_samples_without_cells_and_says_which_group_has_none():
@@ -507,7 +507,7 @@ def test_measure_lead__of_copies_has_no_interval():
     row = measure_lead(tidy(counts, ["A", "A"]), ("x",), "A", confidence=0.95).iloc[0]
     assert row["effect"] == pytest.approx(np.log2(80.5 / 20.5))
     assert row[["ci_low", "ci_high", "pvalue"]].isna().all()
-    assert row["reason"] == "the samples are copies of one another: there is no interval"
+    assert row["reason"] == "the samples do not differ: there is no interval"
 
 
 def test_measure_composition__of_one_group_or_of_no_cells_only_lacks_comparisons():

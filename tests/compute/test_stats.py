@@ -15,6 +15,7 @@ from helpers.compute.stats import (
     design_contrast,
     fit_variance_prior,
     is_paired,
+    mean_interval,
     moderate_variances,
 )
 from helpers.errors import DataError
@@ -237,3 +238,26 @@ def test_is_paired__asks_for_the_samples_at_hand_alone():
     groups = pd.Series(["A", "B"], index=["w", "y"])
     assert is_paired(groups, PAIR, donors)
     assert not is_paired(pd.Series(["A", "B"], index=["w", "z"]), PAIR, donors)
+
+
+def test_mean_interval__is_the_one_sample_t_test():
+    values = np.array([0.4, 1.1, 0.7, 0.2])
+    found = mean_interval(values, confidence=0.9)
+    expected = stats.ttest_1samp(values, 0.0)
+    interval = expected.confidence_interval(0.9)
+    assert found == pytest.approx(
+        {
+            "effect": 0.6,
+            "ci_low": interval.low,
+            "ci_high": interval.high,
+            "pvalue": expected.pvalue,
+        }
+    )
+
+
+@pytest.mark.parametrize(("values", "mean"), [([], np.nan), ([2.0], 2.0), ([2.0, 2.0], 2.0)])
+def test_mean_interval__is_missing_where_nothing_varies(values, mean):
+    found = mean_interval(np.array(values), confidence=0.95)
+    np.testing.assert_equal(
+        found, {"effect": mean, "ci_low": np.nan, "ci_high": np.nan, "pvalue": np.nan}
+    )

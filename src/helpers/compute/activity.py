@@ -5,11 +5,13 @@ import pandas as pd
 from scipy import stats
 
 from helpers.compute.stats import (
+    NO_SPREAD,
     PAIRED,
     adjust_pvalues,
     compare_moderated,
     design_contrast,
     is_paired,
+    mean_interval,
 )
 from helpers.schema import (
     BARCODE,
@@ -191,7 +193,7 @@ def _compare_type(part: pd.DataFrame, contrast: Contrast, confidence: float) -> 
         return table.assign(**numbers, reason=reason)
     tested = compare_moderated(wide.loc[design.index], design, weights, confidence=confidence)
     table = tested[list(NUMBERS)].rename_axis(REGULON).reset_index()
-    same = np.where(table["pvalue"].isna(), "the samples do not differ: there is no interval", "")
+    same = np.where(table["pvalue"].isna(), NO_SPREAD, "")
     return table.assign(**numbers, reason=same)
 
 
@@ -220,17 +222,10 @@ def measure_lead(
     if n < 2:
         numbers = dict.fromkeys(NUMBERS, np.nan)
         return table.assign(**numbers, reason=f"{n} samples allow it: an interval needs two")
-    mean = lead.mean().reindex(table["feature"]).to_numpy()
-    error = (lead.std(ddof=1) / np.sqrt(n)).reindex(table["feature"]).to_numpy()
-    error = np.where(error > 0, error, np.nan)
-    half = stats.t.ppf(0.5 + confidence / 2, n - 1) * error
-    return table.assign(
-        effect=mean,
-        ci_low=mean - half,
-        ci_high=mean + half,
-        pvalue=2 * stats.t.sf(np.abs(mean) / error, n - 1),
-        reason=np.where(np.isnan(error), "the samples do not differ: there is no interval", ""),
+    measured = pd.DataFrame(
+        [mean_interval(lead[name].to_numpy(), confidence=confidence) for name in table["feature"]]
     )
+    return table.join(measured).assign(reason=np.where(measured["pvalue"].isna(), NO_SPREAD, ""))
 
 
 def measure_regulons(

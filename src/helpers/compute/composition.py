@@ -5,12 +5,14 @@ import pandas as pd
 from scipy import stats
 
 from helpers.compute.stats import (
+    NO_SPREAD,
     PAIRED,
     adjust_pvalues,
     compare_means,
     compare_moderated,
     design_contrast,
     is_paired,
+    mean_interval,
 )
 from helpers.schema import CELL_TYPE, DONOR, GROUP, SAMPLE, Contrast
 
@@ -371,22 +373,10 @@ def _mean_effect(
     """Mean over samples with its t-interval and p-value, as one row of effects."""
     n = len(values)
     fixed = {"unit": SAMPLE, "n_test": n, "n_reference": 0}
-    numbers: dict[str, float] = dict.fromkeys(NUMBERS, np.nan)
-    spread = float(np.std(values, ddof=1)) if n >= 2 and np.isfinite(values).all() else np.nan
-    if n >= 1 and np.isfinite(values).all():
-        numbers["effect"] = float(values.mean())
-    if spread > 0:
-        error = spread / np.sqrt(n)
-        half = float(stats.t.ppf(0.5 + confidence / 2, n - 1)) * error
-        numbers["ci_low"] = numbers["effect"] - half
-        numbers["ci_high"] = numbers["effect"] + half
-        numbers["pvalue"] = float(2 * stats.t.sf(abs(numbers["effect"]) / error, n - 1))
-    elif not reason:
-        reason = (
-            f"{n} sample in the group: an interval needs two"
-            if n < 2
-            else "the samples are copies of one another: there is no interval"
-        )
+    known = values if np.isfinite(values).all() else values[:0]
+    numbers = mean_interval(known, confidence=confidence)
+    if np.isnan(numbers["pvalue"]) and not reason:
+        reason = NO_SPREAD if n >= 2 else f"{n} sample in the group: an interval needs two"
     blank = {CELL_TYPE: "", "reference_group": ""}
     return pd.DataFrame([blank | row | fixed | numbers | {"reason": reason}])
 

@@ -4,7 +4,13 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from helpers.compute.stats import adjust_pvalues, compare_moderated, design_contrast
+from helpers.compute.stats import (
+    NO_SPREAD,
+    adjust_pvalues,
+    compare_moderated,
+    design_contrast,
+    mean_interval,
+)
 from helpers.schema import CELL_TYPE, DONOR, GROUP, SAMPLE, SUBCLUSTER, Contrast
 
 ALL_CELLS = "all cells"
@@ -236,16 +242,18 @@ def measure_lead(
     rival = others.max(axis=1) if largest else others.mean(axis=1)
     lead = (wide[name] - rival).dropna().to_numpy() if name in wide else np.array([])
     n = len(lead)
-    row: dict[str, object] = dict.fromkeys(("effect", "ci_low", "ci_high", "pvalue"), np.nan)
-    row["reason"] = "" if n >= 2 else f"{n} samples allow the comparison: an interval needs two"
-    if n >= 1:
-        row["effect"] = float(lead.mean())
-    if n >= 2:
-        error = lead.std(ddof=1) / np.sqrt(n)
-        half = stats.t.ppf(0.5 + confidence / 2, n - 1) * error
-        row |= {"ci_low": lead.mean() - half, "ci_high": lead.mean() + half}
-        row["pvalue"] = 2 * float(stats.t.sf(abs(lead.mean()) / error, n - 1)) if error else np.nan
-    return row | {"unit": SAMPLE, "n_test": n, "n_reference": 0, "test_group": group}
+    numbers = mean_interval(lead, confidence=confidence)
+    reason = "" if np.isfinite(numbers["pvalue"]) else NO_SPREAD
+    if n < 2:
+        reason = f"{n} samples allow the comparison: an interval needs two"
+    return {
+        **numbers,
+        "reason": reason,
+        "unit": SAMPLE,
+        "n_test": n,
+        "n_reference": 0,
+        "test_group": group,
+    }
 
 
 def measure_cnv(

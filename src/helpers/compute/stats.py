@@ -10,6 +10,7 @@ from helpers.errors import DataError
 from helpers.schema import Contrast
 
 PAIRED = ", within donors"
+NO_SPREAD = "the samples do not differ: there is no interval"
 ROUNDING = 1e-14  # a residual smaller than this share of the values is one of floating point
 
 
@@ -90,6 +91,24 @@ def moderate_variances(
     if np.isinf(prior.df):
         return np.full(len(variances), prior.variance), df_total
     return (df * variances + prior.df * prior.variance) / (df + prior.df), df_total
+
+
+def mean_interval(values: np.ndarray, *, confidence: float) -> dict[str, float]:
+    """Mean of some samples with its t-interval, and the p-value of its being 0.
+
+    Returns
+    -------
+    ``effect``, ``ci_low``, ``ci_high``, ``pvalue``; the mean is missing without a sample, all else
+    with fewer than two or where they do not differ (:data:`NO_SPREAD`).
+    """
+    n = len(values)
+    mean = float(values.mean()) if n else np.nan
+    error = float(values.std(ddof=1)) / np.sqrt(n) if n >= 2 else np.nan
+    if not error > 0:
+        return {"effect": mean} | dict.fromkeys(("ci_low", "ci_high", "pvalue"), np.nan)
+    half = float(stats.t.ppf(0.5 + confidence / 2, n - 1)) * error
+    pvalue = 2 * float(stats.t.sf(abs(mean) / error, n - 1))
+    return {"effect": mean, "ci_low": mean - half, "ci_high": mean + half, "pvalue": pvalue}
 
 
 def design_contrast(

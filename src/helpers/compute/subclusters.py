@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy import optimize, sparse, stats
+from scipy import optimize, sparse
 from scipy.sparse import linalg
 from sklearn.metrics import adjusted_rand_score
 
@@ -22,6 +22,7 @@ from helpers.compute.sctransform import (
     seurat_clip,
 )
 from helpers.compute.spectral import cluster_spectral, link_neighbors
+from helpers.compute.stats import NO_SPREAD, mean_interval
 from helpers.schema import CELL_TYPE, GENE, GROUP, SAMPLE, SUBCLUSTER, Contrast
 
 # Subclusters the source names together for a group (Results, spectral clustering).
@@ -263,16 +264,8 @@ def measure_inside(
         return row | {
             "reason": f"{n} samples have enough cells inside and outside: an interval needs two"
         }
-    mean, error = float(difference.mean()), float(difference.std(ddof=1)) / np.sqrt(n)
-    half = stats.t.ppf(0.5 + confidence / 2, n - 1) * error
-    pvalue = float(stats.ttest_1samp(difference, 0.0).pvalue) if error > 0 else np.nan
-    return row | {
-        "effect": mean,
-        "ci_low": mean - half,
-        "ci_high": mean + half,
-        "pvalue": pvalue,
-        "reason": "",
-    }
+    numbers = mean_interval(difference.to_numpy(), confidence=confidence)
+    return row | numbers | {"reason": "" if np.isfinite(numbers["pvalue"]) else NO_SPREAD}
 
 
 def as_types(cells: pd.DataFrame) -> pd.DataFrame:

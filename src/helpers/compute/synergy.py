@@ -2,7 +2,6 @@
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from helpers.compute.dose_response import (
     Bounds,
@@ -13,6 +12,7 @@ from helpers.compute.dose_response import (
     fit_curve,
     iterate_pairs,
 )
+from helpers.compute.stats import mean_interval
 from helpers.errors import DataError
 
 METHODS = ("Bliss", "HSA", "Loewe", "ZIP")
@@ -261,15 +261,11 @@ def summarise_synergy(surfaces: pd.DataFrame, *, confidence: float) -> pd.DataFr
 
 
 def _summarise(values: np.ndarray, confidence: float) -> dict[str, object]:
-    n, effect = len(values), float(values.mean())
-    row = {"n_experiments": n, "effect": effect}
-    if n < 2:
-        missing = dict.fromkeys(("ci_low", "ci_high", "pvalue"), np.nan)
-        return row | missing | {"reason": "an interval needs 2 experiments; there is 1"}
-    error = float(values.std(ddof=1)) / np.sqrt(n)
-    half = float(stats.t.ppf(0.5 + confidence / 2, n - 1)) * error
-    pvalue = float(2 * stats.t.sf(abs(effect) / error, n - 1)) if error > 0 else 0.0
-    return row | {"ci_low": effect - half, "ci_high": effect + half, "pvalue": pvalue, "reason": ""}
+    numbers = mean_interval(values, confidence=confidence)
+    reason = "" if np.isfinite(numbers["pvalue"]) else "the experiments do not differ"
+    if len(values) < 2:
+        reason = "an interval needs 2 experiments; there is 1"
+    return {"n_experiments": len(values), **numbers, "reason": reason}
 
 
 def measure_reversal(

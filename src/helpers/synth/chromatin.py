@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.synth.design import CONTROLS, GROUPS, Design
-from helpers.synth.programmes import CELL_TYPES, LINEAGE, named_genes
+from helpers.synth.programmes import CELL_TYPES, LINEAGE, ancestry, named_genes
 from helpers.synth.rna import Landscape
 
 # Every gene has a slot of this length, its body in the middle: neighbours are never so near that
@@ -230,19 +230,10 @@ def _open_peaks(
 def _draw_lineages(n: int, rng: np.random.Generator) -> np.ndarray:
     """Openness in each type of enhancers that belong to one branch of the lineage, or to all."""
     nodes = sorted(LINEAGE)
-    below = np.array([[node in _ancestry(t) for t in CELL_TYPES] for node in nodes])
+    below = np.array([[node in ancestry(t) for t in CELL_TYPES] for node in nodes])
     chosen = below[rng.integers(0, len(nodes), n)]
     everywhere = rng.random(n) < SHARED_ENHANCERS
     return np.where(chosen | everywhere[:, None], 1.0, CLOSED)
-
-
-def _ancestry(cell_type: str) -> list[str]:
-    nodes: list[str] = []
-    node: str | None = cell_type
-    while node is not None:
-        nodes.append(node)
-        node = LINEAGE[node][0]
-    return nodes
 
 
 def _plant_sets(

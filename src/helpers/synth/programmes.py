@@ -319,6 +319,16 @@ DORMANT_SHIFT: dict[float, str] = {
 }
 
 
+def ancestry(cell_type: str) -> list[str]:
+    """A cell type and the branches of the lineage above it, nearest first."""
+    nodes: list[str] = []
+    node: str | None = cell_type
+    while node is not None:
+        nodes.append(node)
+        node = LINEAGE[node][0]
+    return nodes
+
+
 def shifted_genes(cell_type: str) -> set[str]:
     """Genes of a type that a pathway or signature moves, which must be on to be moved."""
     moved = (*SUBCLUSTER_PATHWAYS.items(), *GROUP_SHIFTS.items(), *SIGNATURE_SHIFTS.items())

@@ -34,6 +34,7 @@ from helpers.synth.programmes import (
     SUBCLUSTER_GENES,
     SUBCLUSTER_PATHWAYS,
     SUBCLUSTER_SHIFTS,
+    ancestry,
     levels,
     named_genes,
     shifted_genes,
@@ -111,7 +112,7 @@ def make_landscape(genes: pd.DataFrame, design: Design) -> Landscape:
     }
     rates: dict[tuple[str, str], np.ndarray] = {}
     for cell_type in CELL_TYPES:
-        log_rate = base + sum(edges[node] for node in _ancestry(cell_type))
+        log_rate = base + sum(edges[node] for node in ancestry(cell_type))
         log_rate = _switch_on(log_rate, genes, type_levels(cell_type), design.difficulty)
         movable = genes["gene"].isin(shifted_genes(cell_type)).to_numpy()
         log_rate = np.where(movable, np.fmax(log_rate, np.log(SHIFTED_BASE)), log_rate)
@@ -164,15 +165,6 @@ def _edge(
     changed = free[first] & (rng.random(n) < share)
     change[first] = np.where(changed, rng.normal(0, sd, n), 0.0)
     return change
-
-
-def _ancestry(cell_type: str) -> list[str]:
-    nodes: list[str] = []
-    node: str | None = cell_type
-    while node is not None:
-        nodes.append(node)
-        node = LINEAGE[node][0]
-    return nodes
 
 
 def _switch_on(
