@@ -16,6 +16,7 @@ from helpers.compute.signatures import (
     rate_separation,
     side_weights,
 )
+from helpers.compute.stats import NO_SPREAD, mean_interval
 from helpers.errors import DataError
 from helpers.schema import CELL_TYPE, GROUP, SAMPLE, Contrast, Signature
 
@@ -243,15 +244,8 @@ def measure_dormant(
 def _interval_of_mean(values: np.ndarray, confidence: float) -> dict[str, object]:
     if len(values) < 2:
         return _no_interval(f"{len(values)} sample: an interval needs two")
-    result = stats.ttest_1samp(values, 0.0)
-    low, high = result.confidence_interval(confidence)
-    return {
-        "effect": values.mean(),
-        "ci_low": low,
-        "ci_high": high,
-        "pvalue": result.pvalue,
-        "reason": "",
-    }
+    numbers = mean_interval(values, confidence=confidence)
+    return numbers | {"reason": "" if np.isfinite(numbers["pvalue"]) else NO_SPREAD}
 
 
 def _interval_of_difference(
