@@ -8,7 +8,13 @@ import pytest
 from oracle import read_labelled_matrix, read_tsv
 from scipy import sparse, stats
 
-from helpers.compute.nuclei import call_doublets, count_nuclei, judge_nuclei, score_doublets
+from helpers.compute.nuclei import (
+    _rate,
+    call_doublets,
+    count_nuclei,
+    judge_nuclei,
+    score_doublets,
+)
 from helpers.errors import DataError
 
 
@@ -51,11 +57,13 @@ def test_score_doublets__ranks_planted_doublets_first(seed):
     assert scores.enrichment.mean() == pytest.approx(1)
 
 
-def test_score_doublets__gives_archrs_floor_where_few_nuclei_share_all_doublets():
-    counts, _ = planted(0)
-    scores = score_doublets(counts, n_components=10)
-    # ArchR's p-value is against one in 10,000 nuclei, whatever the number of nuclei is
-    assert scores.score.max() == pytest.approx(323.306, abs=1e-3)
+def test_rate__gives_archrs_scores_of_its_enrichments(oracles: Path):
+    theirs = read_tsv(oracles / "archr_doublets/output/doublet_scores.tsv.gz", index_col=0)
+    # 2,500 doublets of 10 neighbours each
+    ours = _rate(theirs["DoubletEnrichment"].to_numpy() * 25_000 / 10_000)
+    np.testing.assert_allclose(ours.score, theirs["DoubletScore"], rtol=1e-9, atol=1e-9)
+    # ArchR's enrichment is against one in 10,000 nuclei, ours against one in those there are
+    np.testing.assert_allclose(ours.enrichment, theirs["DoubletEnrichment"] * 150 / 10_000)
 
 
 def test_score_doublets__needs_nuclei():
@@ -63,15 +71,21 @@ def test_score_doublets__needs_nuclei():
         score_doublets(sparse.csr_matrix(np.ones((20, 50))))
 
 
-def test_score_doublets__ranks_nuclei_much_as_archr_does(oracles: Path):
+def test_score_doublets__ranks_nuclei_as_archr_does(oracles: Path):
     folder = oracles / "archr_doublets/output"
     counts, cells, _ = read_labelled_matrix(folder / "tile_matrix_5kb_binary")
     theirs = read_tsv(folder / "doublet_scores.tsv.gz", index_col=0).loc[cells]
-    ours = score_doublets(counts, n_components=10, seed=1)
-    # ArchR looks for neighbours in a UMAP of an iterative LSI, with pairs it does not tell; the
-    # cells are singlets of a toy project, so that both rank little else than depth
-    rho = stats.spearmanr(ours.enrichment, theirs["DoubletEnrichment"])[0]
-    assert rho > 0.6
+    # ArchR's 500 distinct doublets are about three a nucleus. Its two columns are of one draw.
+    ours = np.array(
+        [
+            score_doublets(counts, n_components=10, n_trials=3, seed=seed).enrichment
+            for seed in range(6)
+        ]
+    )
+    between_seeds = stats.spearmanr(ours, axis=1)[0][np.triu_indices(6, k=1)]
+    with_archr = [stats.spearmanr(x, theirs["DoubletEnrichment"])[0] for x in ours]
+    assert np.mean(with_archr) > between_seeds.min()
+    assert between_seeds.min() > 0.93
 
 
 def test_call_doublets__takes_the_highest_above_the_cut_up_to_the_expected_share():

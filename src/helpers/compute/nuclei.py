@@ -12,6 +12,7 @@ from helpers.compute.quality import KEPT
 
 # Why a barcode is left out, in the order the rules are asked; the first that applies is noted.
 REASONS = ("few_fragments", "many_fragments", "low_tss", "low_frip", "doublet")
+TERMS = 2  # TF x log(1 + IDF), ArchR's LSI method 1
 SCALE = 10_000  # nuclei ArchR's p-values and enrichments refer to, whatever the sample's size
 SMALLEST = 5e-324  # the smallest number above 0, ArchR's floor of a p-value
 
@@ -62,9 +63,10 @@ def score_doublets(
 ) -> DoubletScores:
     """Doublet scores of the nuclei of one sample (ArchR's addDoubletScores with ``knnMethod`` LSI).
 
-    Two nuclei drawn at random are added up, ``n_trials`` times as often as there are nuclei, and
-    projected into the LSI of the real ones. Nuclei often among the ``k`` nearest of such doublets
-    are likely ones. Components that follow depth are kept: doublets have twice the fragments.
+    Half of the open regions of each of two nuclei drawn at random make an artificial doublet, which
+    so has the depth of a nucleus; there are ``n_trials`` times as many as nuclei. They are projected
+    into the LSI of the real ones, whose components keep their singular values. Nuclei often among
+    the ``k`` nearest of such doublets are likely ones.
 
     Parameters
     ----------
@@ -83,16 +85,16 @@ def score_doublets(
     rng = np.random.default_rng(seed)
     is_open = _binarise(counts[:, np.flatnonzero(counts.getnnz(axis=0))])
     idf = find_idf(is_open)
-    lsi = find_lsi(weigh_terms(is_open, idf=idf), n_components=n_components, seed=seed)
-    real = _standardise_rows(lsi.scores)
+    weighted = weigh_terms(is_open, method=TERMS, idf=idf)
+    axes = find_lsi(weighted, n_components=n_components, seed=seed).loadings
+    real = weighted @ axes
     search = NearestNeighbors(n_neighbors=min(k, len(real)), algorithm="brute").fit(real)
     found = np.zeros(len(real))
     for _ in range(n_trials):
-        doublets = _draw_doublets(is_open, rng)
-        placed = lsi.project(weigh_terms(doublets, idf=idf))
-        near = search.kneighbors(_standardise_rows(placed), return_distance=False)
+        placed = weigh_terms(_draw_doublets(is_open, rng), method=TERMS, idf=idf) @ axes
+        near = search.kneighbors(placed, return_distance=False)
         found += np.bincount(near.ravel(), minlength=len(real))
-    return _rate(found, n_doublets=n_trials * len(real))
+    return _rate(found)
 
 
 def _binarise(counts: sparse.csr_matrix) -> sparse.csr_matrix:
@@ -102,21 +104,24 @@ def _binarise(counts: sparse.csr_matrix) -> sparse.csr_matrix:
 
 
 def _draw_doublets(is_open: sparse.csr_matrix, rng: np.random.Generator) -> sparse.csr_matrix:
-    """As many doublets as nuclei."""
+    """As many doublets as nuclei, those without any open region left out."""
     n = is_open.shape[0]
-    return _binarise(is_open[rng.integers(0, n, n)] + is_open[rng.integers(0, n, n)])
+    halves = [_halve(is_open[rng.integers(0, n, n)], rng) for _ in range(2)]
+    doublets = _binarise(halves[0] + halves[1])
+    return doublets[doublets.getnnz(axis=1) > 0]
 
 
-def _standardise_rows(values: np.ndarray) -> np.ndarray:
-    """Every nucleus over its components, as ArchR's ``scaleDims``."""
-    if values.shape[1] < 3:
-        return values
-    deviation = values.std(axis=1, ddof=1, keepdims=True)
-    return (values - values.mean(axis=1, keepdims=True)) / np.where(deviation > 0, deviation, 1)
+def _halve(is_open: sparse.csr_matrix, rng: np.random.Generator) -> sparse.csr_matrix:
+    """Half of all open regions, drawn from all of them at once."""
+    lost = rng.choice(is_open.nnz, is_open.nnz // 2, replace=False)
+    is_open.data[lost] = 0.0
+    is_open.eliminate_zeros()
+    return is_open
 
 
-def _rate(found: np.ndarray, *, n_doublets: int) -> DoubletScores:
-    factor = SCALE / n_doublets
+def _rate(found: np.ndarray) -> DoubletScores:
+    """Enrichment and p-value of how often each nucleus was near a doublet."""
+    factor = SCALE / len(found)
     total = round(found.sum() * factor)
     pvalue = stats.binom.sf(np.round(found * factor) - 1, total, 1 / SCALE)
     adjusted = np.minimum(pvalue * len(found), 1.0)
