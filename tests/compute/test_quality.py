@@ -9,7 +9,14 @@ from hypothesis.extra.numpy import arrays
 from oracle import read_labelled_matrix, read_tsv
 from scipy import sparse
 
-from helpers.compute.quality import choose_doublets, count_cells, judge_cells, measure_cells
+from helpers.compute.nuclei import count_nuclei
+from helpers.compute.quality import (
+    choose_doublets,
+    count_cells,
+    join_counts,
+    judge_cells,
+    measure_cells,
+)
 
 LIMITS = {"genes": (200, 5000), "umis": (500, 25_000), "max_pct_mito": 10.0}
 
@@ -125,3 +132,32 @@ def test_count_cells__lists_a_sample_of_which_nothing_was_kept():
     )
     row = count_cells(barcodes).iloc[0]
     assert (row["modality"], row["n_input"], row["n_kept"], row["few_umis"]) == ("RNA", 1, 0, 1)
+
+
+def counted() -> pd.DataFrame:
+    return count_cells(
+        pd.DataFrame(
+            {
+                "sample": ["A", "A"],
+                "verdict": ["kept", "doublet"],
+                "scrublet": [False, True],
+                "doubletfinder": [False, False],
+            }
+        )
+    )
+
+
+def test_join_counts__puts_nuclei_below_cells():
+    nuclei = count_nuclei(pd.DataFrame({"sample": ["A", "B"], "verdict": ["low_tss", "kept"]}))
+    table = join_counts(counted(), nuclei).set_index(["sample", "modality"])
+    assert table["n_input"].to_dict() == {("A", "RNA"): 2, ("A", "ATAC"): 1, ("B", "ATAC"): 1}
+    assert table["n_doublets"].tolist() == [1, 0, 0]
+    assert table["low_tss"].isna().tolist() == [True, False, False]
+    assert table["low_tss"].tolist()[1:] == [1, 0]
+
+
+def test_join_counts__leaves_cells_alone_where_no_nuclei_were_measured():
+    none = count_nuclei(pd.DataFrame(columns=["sample", "group", "verdict"]))
+    table = join_counts(counted(), none)
+    assert table["modality"].tolist() == ["RNA"]
+    assert "low_tss" not in table

@@ -107,3 +107,17 @@ def count_cells(barcodes: pd.DataFrame) -> pd.DataFrame:
     for method in ("scrublet", "doubletfinder"):
         table[f"called_{method}"] = grouped[method].sum().astype(int)
     return table.reset_index()
+
+
+def join_counts(cells: pd.DataFrame, nuclei: pd.DataFrame) -> pd.DataFrame:
+    """Counts of cells and of nuclei in one table; a reason asked of one kind only is missing else.
+
+    Parameters
+    ----------
+    cells, nuclei
+        ``sample``, ``modality`` and whole numbers, as :func:`count_cells` gives them.
+    """
+    parts = [part for part in (cells, nuclei) if len(part)]
+    joined = pd.concat(parts, ignore_index=True)
+    numbers = joined.columns.difference(["sample", "modality"])
+    return joined.astype(dict.fromkeys(numbers, "Int64"))

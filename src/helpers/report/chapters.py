@@ -83,6 +83,8 @@ class Chapter:
     question: str
     needs: tuple[str, ...] = ()
     """Columns of the sample sheet without which there is nothing to show."""
+    also: tuple[str, ...] = ()
+    """Columns of the sample sheet whose barcodes it shows, too, where there are any."""
     roles: tuple[str, ...] = ()
     """Roles of groups without which there is nothing to compare."""
     tables: tuple[str, ...] = ()
@@ -112,6 +114,7 @@ CHAPTERS: tuple[Chapter, ...] = (
         "Supplementary Figure S1",
         "Which cells are kept, and why are the others not?",
         needs=("rna",),
+        also=("fragments",),
     ),
     Chapter(
         "fig1_composition",

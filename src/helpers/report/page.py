@@ -31,6 +31,7 @@ from helpers.schema import (
 SHOWN_ROWS = 200  # rows of a table put on the page; all are in the file
 PNG_DPI = 300
 WORK = "work"
+BARCODES = (SAMPLE, GROUP, "verdict")  # columns every table of barcodes has
 SHEET = [*NAME_COLUMNS, "key", "rna", "fragments"]
 
 
@@ -113,22 +114,33 @@ class Page:
         measured
             ``rna`` or ``fragments``, as the column of the sample sheet.
         """
+        return _join_barcodes([self.results / name for name in self._barcode_tables(measured)])
+
+    def optional_barcodes(self, measured: str) -> pd.DataFrame:
+        """The same of what the chapter can do without; no row where nothing was measured."""
+        made = [n for n in self._barcode_tables(measured) if self._was_made(n, BARCODES)]
+        if not made:
+            return pd.DataFrame(columns=list(BARCODES))
+        return _join_barcodes([self.results / name for name in made])
+
+    def _barcode_tables(self, measured: str) -> list[str]:
         keys = self.samples.loc[self.samples[measured], "key"]
         end = {"rna": "rna", "fragments": "atac"}[measured]
-        tables = [read_table(self.stage_result(f"samples/{key}.{end}.csv")) for key in keys]
-        merged = pd.concat(tables, ignore_index=True)
-        text = [SAMPLE, GROUP]
-        return merged.astype(dict.fromkeys(text, str))
+        return [f"objects/samples/{key}.{end}.csv" for key in keys]
 
     def optional_table(self, name: str, columns: tuple[str, ...]) -> pd.DataFrame:
         """A table of a stage the chapter can do without; no row where it was not made.
 
         Text columns only: names of subclusters such as ``0`` stay text.
         """
-        path = self.results / name
-        if name not in self.job.optional or not path.exists() or not _is_table(path, columns):
+        if not self._was_made(name, columns):
             return pd.DataFrame(columns=list(columns), dtype=str)
+        path = self.results / name
         return pd.read_csv(path, usecols=list(columns), dtype=str, keep_default_na=False)
+
+    def _was_made(self, name: str, columns: tuple[str, ...]) -> bool:
+        path = self.results / name
+        return name in self.job.optional and path.exists() and _is_table(path, columns)
 
     def optional_cells(self, name: str, columns: tuple[str, ...]) -> pd.DataFrame:
         """Columns of the cells of an object the chapter can do without; no row where there is none."""
@@ -317,6 +329,11 @@ def read_all_claims(page: Page) -> list[Claim]:
         msg = f"{path}: the claim {twice!r} stands twice"
         raise DataError(msg)
     return claims
+
+
+def _join_barcodes(paths: list[Path]) -> pd.DataFrame:
+    merged = pd.concat([read_table(path) for path in paths], ignore_index=True)
+    return merged.astype(dict.fromkeys([SAMPLE, GROUP], str))
 
 
 def _is_table(path: Path, columns: tuple[str, ...]) -> bool:

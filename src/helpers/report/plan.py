@@ -154,14 +154,11 @@ def _chapter_job(
     extra: tuple[str, ...] = (),
 ) -> Job:
     notebook = NOTEBOOKS / f"{chapter.notebook}.ipynb"
-    barcodes = tuple(
-        output
-        for job in stages
-        for output in job.outputs
-        if output.endswith(tuple(BARCODE_TABLES[need] for need in chapter.needs))
+    made = [output for job in stages for output in job.outputs]
+    optional = (
+        *_barcode_tables(made, chapter.also),
+        *(name for name in chapter.optional if name in made),
     )
-    made = {output for job in stages for output in job.outputs}
-    optional = tuple(name for name in chapter.optional if name in made)
     data = {"claims": [str(CLAIMS), hash_file(CLAIMS)]}
     for role in chapter.tables:
         path = cohort.table(role)
@@ -178,7 +175,7 @@ def _chapter_job(
     return Job(
         name=f"chapter/{chapter.id}",
         inputs=(
-            *barcodes,
+            *_barcode_tables(made, chapter.needs),
             *chapter.objects,
             *optional,
             *extra,
@@ -194,6 +191,11 @@ def _chapter_job(
             more={notebook.name: notebook_digest(notebook)},
         ),
     )
+
+
+def _barcode_tables(made: list[str], measured: tuple[str, ...]) -> tuple[str, ...]:
+    ends = tuple(BARCODE_TABLES[name] for name in measured)
+    return tuple(name for name in made if name.endswith(ends))
 
 
 def _with_design(job: Job, more: dict[str, object]) -> Job:
