@@ -9,14 +9,16 @@ from oracle import read_tsv
 from scipy import special, stats
 
 from helpers.compute.stats import (
+    Sides,
     adjust_pvalues,
     compare_means,
     compare_moderated,
+    count_sides,
     design_contrast,
     fit_variance_prior,
-    is_paired,
     mean_interval,
     moderate_variances,
+    pair_samples,
 )
 from helpers.errors import DataError
 from helpers.schema import Contrast
@@ -226,18 +228,41 @@ def test_design_contrast__of_the_same_donors_is_the_paired_t_test():
 
 
 @pytest.mark.parametrize(
-    ("donors", "paired"), [("1122", True), ("1123", False), ("1234", False), ("1212", False)]
+    ("donors", "paired"),
+    [
+        ("1122", "ABAB"),
+        ("1123", ""),
+        ("1234", ""),
+        ("1212", ""),
+        ("112234", ""),
+        ("112233", "ABABAB"),
+    ],
 )
-def test_is_paired__wants_every_donor_in_both_groups(donors, paired):
-    groups = pd.Series(list("ABAB"))
-    assert is_paired(groups, PAIR, pd.Series(list(donors))) == paired
+def test_pair_samples__wants_more_donors_in_both_groups_than_in_one(donors, paired):
+    groups = pd.Series(list("ABABAB")[: len(donors)])
+    assert "".join(pair_samples(groups, PAIR, pd.Series(list(donors)))) == paired
 
 
-def test_is_paired__asks_for_the_samples_at_hand_alone():
+def test_pair_samples__leaves_out_the_donor_who_lacks_a_sample():
+    groups = pd.Series(list("ABABAC"), index=list("uvwxyz"))
+    donors = pd.Series(list("112233"), index=groups.index)
+    assert list(pair_samples(groups, PAIR, donors).index) == list("uvwx")
+    assert count_sides(groups, PAIR, donors) == Sides(n_reference=2, n_test=2, paired=True)
+    design, _ = design_contrast(groups, PAIR, donors=donors)
+    assert list(design.index) == list("uvwx")
+    assert list(design.columns) == ["A", "B", "donor 0"]
+
+
+def test_count_sides__counts_all_samples_of_unrelated_donors():
+    groups = pd.Series(list("ABBC"))
+    assert count_sides(groups, PAIR, pd.Series(list("1234"))) == Sides(1, 2, paired=False)
+    assert count_sides(groups, PAIR, None) == Sides(1, 2, paired=False)
+
+
+def test_pair_samples__asks_for_the_samples_at_hand_alone():
     donors = pd.Series(list("1213"), index=list("wxyz"))
-    groups = pd.Series(["A", "B"], index=["w", "y"])
-    assert is_paired(groups, PAIR, donors)
-    assert not is_paired(pd.Series(["A", "B"], index=["w", "z"]), PAIR, donors)
+    assert len(pair_samples(pd.Series(["A", "B"], index=["w", "y"]), PAIR, donors)) == 2
+    assert len(pair_samples(pd.Series(["A", "B"], index=["w", "z"]), PAIR, donors)) == 0
 
 
 def test_mean_interval__is_the_one_sample_t_test():

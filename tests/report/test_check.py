@@ -272,7 +272,7 @@ WARNED = {
         in_sheet("B1,d3", "B1,d1"),
         (
             "cohort.yml:9/contrasts.0.test — donors in both groups: d1; in one: d2, d4 — expected all or "
-            "none, for samples to be compared within donors — leave the others out, or read the "
+            "none, for all samples to be compared within donors — leave the others out, or read the "
             "comparison as one of unrelated samples"
         ),
     ),

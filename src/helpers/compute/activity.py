@@ -9,8 +9,8 @@ from helpers.compute.stats import (
     PAIRED,
     adjust_pvalues,
     compare_moderated,
+    count_sides,
     design_contrast,
-    is_paired,
     mean_interval,
 )
 from helpers.schema import (
@@ -178,10 +178,10 @@ def _compare_type(part: pd.DataFrame, contrast: Contrast, confidence: float) -> 
     groups = sheet[GROUP]
     donors = sheet[DONOR] if DONOR in sheet else pd.Series(wide.index, index=wide.index)
     design, weights = design_contrast(groups, contrast, donors=donors)
-    n_reference = int((groups == contrast.reference).sum())
-    n_test = int((groups == contrast.test).sum())
-    paired = PAIRED if is_paired(groups, contrast, donors) else ""
-    numbers = {"n_reference": n_reference, "n_test": n_test, "test": TEST + paired}
+    sides = count_sides(groups, contrast, donors)
+    n_reference, n_test = sides.n_reference, sides.n_test
+    test = TEST + (PAIRED if sides.paired else "")
+    numbers = {"n_reference": n_reference, "n_test": n_test, "test": test}
     reason = ""
     if min(n_reference, n_test) == 0:
         empty = contrast.reference if n_reference == 0 else contrast.test

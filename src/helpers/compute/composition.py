@@ -10,8 +10,8 @@ from helpers.compute.stats import (
     adjust_pvalues,
     compare_means,
     compare_moderated,
+    count_sides,
     design_contrast,
-    is_paired,
     mean_interval,
 )
 from helpers.schema import CELL_TYPE, DONOR, GROUP, SAMPLE, Contrast
@@ -119,12 +119,10 @@ def compare_samples(
     counts, groups = _by_sample(proportions)
     donors = _donors(proportions, groups)
     mine = groups.isin([contrast.reference, contrast.test])
-    n_reference = int((groups == contrast.reference).sum())
-    n_test = int((groups == contrast.test).sum())
-    table = _head(contrast, counts.columns, SAMPLE, n_reference, n_test)
-    paired = is_paired(groups, contrast, donors)
-    table.insert(3, "test", SAMPLE_TEST.format(transform) + (PAIRED if paired else ""))
-    reason = _untestable(contrast, n_reference, n_test)
+    sides = count_sides(groups, contrast, donors)
+    table = _head(contrast, counts.columns, SAMPLE, sides.n_reference, sides.n_test)
+    table.insert(3, "test", SAMPLE_TEST.format(transform) + (PAIRED if sides.paired else ""))
+    reason = _untestable(contrast, sides.n_reference, sides.n_test)
     if reason or counts.shape[1] == 1:
         return _without_numbers(table, reason or ONE_TYPE)
     design, weights = design_contrast(groups, contrast, donors=donors)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from helpers.compute.stats import adjust_pvalues, compare_moderated, design_contrast
+from helpers.compute.stats import adjust_pvalues, compare_moderated, count_sides, design_contrast
 from helpers.errors import DataError
 from helpers.schema import CELL_TYPE, CONTRAST, GENE, SAMPLE, SUBCLUSTER, Contrast
 
@@ -511,9 +511,8 @@ def measure_terms(
     Effects by sample as claims are looked up in; ``feature`` is library and term.
     """
     groups = groups.reindex(rates.columns)
-    n_test, n_reference = (
-        int((groups == label).sum()) for label in (contrast.test, contrast.reference)
-    )
+    sides = count_sides(groups, contrast, donors)
+    n_test, n_reference = sides.n_test, sides.n_reference
     design, weights = design_contrast(groups, contrast, donors=donors)
     scores = mean_rates(rates, sets, min_size=min_size)
     table = pd.DataFrame(

@@ -8,6 +8,7 @@ from helpers.compute.stats import (
     NO_SPREAD,
     adjust_pvalues,
     compare_moderated,
+    count_sides,
     design_contrast,
     mean_interval,
 )
@@ -133,8 +134,8 @@ def _test(
 ) -> pd.DataFrame:
     groups = sheet[GROUP].reindex(values.index)
     donors = sheet[DONOR].reindex(values.index) if DONOR in sheet else None
-    n_reference = int((groups == contrast.reference).sum())
-    n_test = int((groups == contrast.test).sum())
+    sides = count_sides(groups, contrast, donors)
+    n_reference, n_test = sides.n_reference, sides.n_test
     design, weights = design_contrast(groups, contrast, donors=donors)
     numbers = {"n_reference": n_reference, "n_test": n_test}
     reason = ""

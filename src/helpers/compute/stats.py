@@ -116,9 +116,9 @@ def design_contrast(
 ) -> tuple[pd.DataFrame, pd.Series]:
     """Design of a linear model of samples, and the weights of its coefficients in a contrast.
 
-    All groups are fitted, each with a level of its own. Where every donor of the two groups was
-    sampled in both, such as before and after treatment, samples of a donor are no replicates of
-    each other: then the two groups alone are fitted, with a level for each donor.
+    All groups are fitted, each with a level of its own. Where donors were sampled in both groups,
+    such as before and after treatment, samples of a donor are no replicates of each other: then
+    the pairs alone are fitted, with a level for each donor (:func:`pair_samples`).
 
     Parameters
     ----------
@@ -131,22 +131,53 @@ def design_contrast(
     -------
     Shape (n_samples, n_coefficients), full rank, and shape (n_coefficients,).
     """
-    if donors is not None and is_paired(groups, contrast, donors):
-        groups = groups[groups.isin([contrast.test, contrast.reference])]
-        levels = pd.get_dummies(donors.reindex(groups.index), dtype=float).iloc[:, 1:]
+    paired = pair_samples(groups, contrast, donors)
+    design = pd.get_dummies(paired if len(paired) else groups, dtype=float)
+    if donors is not None and len(paired):
+        levels = pd.get_dummies(donors.reindex(paired.index), dtype=float).iloc[:, 1:]
         levels.columns = pd.Index([f"donor {i}" for i in range(levels.shape[1])])
-        design = pd.get_dummies(groups, dtype=float).join(levels)
-    else:
-        design = pd.get_dummies(groups, dtype=float)
+        design = design.join(levels)
     weights = pd.Series({contrast.test: 1.0, contrast.reference: -1.0})
     return design, weights.reindex(design.columns, fill_value=0.0)
 
 
-def is_paired(groups: pd.Series, contrast: Contrast, donors: pd.Series) -> bool:
-    """Whether every donor of the two groups of a contrast was sampled in both."""
-    mine = donors.reindex(groups.index)
-    test, reference = (set(mine[groups == label]) for label in (contrast.test, contrast.reference))
-    return bool(test) and test == reference
+def pair_samples(groups: pd.Series, contrast: Contrast, donors: pd.Series | None) -> pd.Series:
+    """Groups of the samples that a contrast compares within donors; none if it does not.
+
+    It does if more donors were sampled in both groups than in one of them alone. The latter, such
+    as a donor whose other sample lacks the cell type, are left out.
+
+    Parameters
+    ----------
+    groups, donors
+        Group and donor of every sample; None if donors are unknown.
+    """
+    sides = groups[groups.isin([contrast.test, contrast.reference])]
+    if donors is None:
+        return sides.iloc[:0]
+    mine = donors.reindex(sides.index)
+    n_groups = sides.groupby(mine).nunique()
+    shared = n_groups.index[n_groups == 2]
+    return sides[mine.isin(shared)] if 2 * len(shared) > len(n_groups) else sides.iloc[:0]
+
+
+@dataclass(frozen=True)
+class Sides:
+    """How many samples a contrast compares."""
+
+    n_reference: int
+    n_test: int
+    paired: bool
+    """Whether within donors."""
+
+
+def count_sides(groups: pd.Series, contrast: Contrast, donors: pd.Series | None) -> Sides:
+    """Samples that :func:`design_contrast` compares."""
+    paired = pair_samples(groups, contrast, donors)
+    used = paired if len(paired) else groups
+    return Sides(
+        int((used == contrast.reference).sum()), int((used == contrast.test).sum()), len(paired) > 0
+    )
 
 
 @dataclass(frozen=True)

@@ -319,8 +319,13 @@ def _check_donors(reading: Reading, file: CohortFile, sheet: str) -> Iterator[De
         if test & reference and test != reference:
             shared, single = (", ".join(sorted(s)) for s in (test & reference, test ^ reference))
             what = f"donors in both groups: {shared}; in one: {single}"
-            expected = "all or none, for samples to be compared within donors"
-            remedy = "leave the others out, or read the comparison as one of unrelated samples"
+            expected = "all or none, for all samples to be compared within donors"
+            many = len(test & reference) > len(test ^ reference)
+            remedy = (
+                "nothing, if samples of the latter may be left out of the comparison"
+                if many
+                else "leave the others out, or read the comparison as one of unrelated samples"
+            )
             yield Defect(_side(reading, i, "test"), what, expected, remedy, "warning")
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from helpers.compute.expression import compare_sums, rank_cells, sum_samples
 from helpers.compute.normalise import log_normalise
-from helpers.compute.stats import PAIRED, is_paired
+from helpers.compute.stats import PAIRED, count_sides
 from helpers.errors import DataError, NotPossibleError
 from helpers.io.objects import read_object
 from helpers.io.tables import write_table
@@ -133,11 +133,10 @@ def compare_by_sample(
     )
     sheet = cells.obs.drop_duplicates(SAMPLE).set_index(SAMPLE)[[GROUP, DONOR]].astype(str)
     groups, donors = (sheet[column].reindex(samples) for column in (GROUP, DONOR))
-    paired = is_paired(groups, contrast, donors)
-    test = SAMPLE_TESTS[params.pseudobulk] + (PAIRED if paired else "")
+    sides = count_sides(groups, contrast, donors)
+    test = SAMPLE_TESTS[params.pseudobulk] + (PAIRED if sides.paired else "")
     row: dict[str, object] = {"unit": SAMPLE, "test": test}
-    row |= {"n_reference": int((groups == contrast.reference).sum())}
-    row |= {"n_test": int((groups == contrast.test).sum()), "n_genes": 0}
+    row |= {"n_reference": sides.n_reference, "n_test": sides.n_test, "n_genes": 0}
     try:
         table = compare_sums(
             sums.astype(float),
