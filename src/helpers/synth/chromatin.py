@@ -79,7 +79,8 @@ MOTIF_SETS = (
         ("KLF15", "SP1", "SP3", "NRF1", "ZBTB14", "EGR1", "EGR3"),
     ),
 )
-MOTIFS_PER_PEAK = 2
+MOTIFS_PER_PEAK = 4
+NEAR, APART = (20, 90), 110  # bp of a motif from the middle of its peak, and from one behind it
 # Peaks lost in Pro-B of NCR: so open there, and in all other types. The latter is about the mean
 # over all Pro-B nuclei, most of which are of NCR: the type as a whole does not differ.
 LOST_OPEN, ELSEWHERE_OPEN = 0.12, 0.25
@@ -286,16 +287,16 @@ def _place_motifs(
     motifs: Mapping[str, np.ndarray],
     rng: np.random.Generator,
 ) -> pd.DataFrame:
-    """Two factors' motifs in every planted peak, one on each side of its middle."""
+    """Several factors' motifs in every planted peak, in turn on each side of its middle."""
     rows = []
     for motif_set, chosen in zip(MOTIF_SETS, planted, strict=True):
         for number, peak in enumerate(chosen):
             middle = int(peaks["start"].iloc[peak]) + PEAK_WIDTH // 2
-            for side in range(MOTIFS_PER_PEAK):
-                step = number * MOTIFS_PER_PEAK + side
+            for place in range(MOTIFS_PER_PEAK):
+                step = number * MOTIFS_PER_PEAK + place
                 tf = motif_set.factors[step % len(motif_set.factors)]
-                offset = int(rng.integers(20, 90))
-                start = middle + offset if side else middle - offset - len(motifs[tf])
+                offset = int(rng.integers(*NEAR)) + place // 2 * APART
+                start = middle + offset if place % 2 else middle - offset - len(motifs[tf])
                 strand = "+" if rng.random() < 0.5 else "-"
                 rows.append((int(peak), tf, MOTIF_IDS[tf], start, strand))
     return pd.DataFrame(rows, columns=["peak", "tf", "motif_id", "start", "strand"])
