@@ -1,13 +1,15 @@
-"""Fragments to peak matrix beside SnapATAC2, and all stages of chromatin at the size of the study.
+"""Fragments to peak matrix beside SnapATAC2, and all jobs of chromatin at the size of the study.
 
-    python benchmarks/chromatin.py [--nuclei 1300] [--study]
+    python benchmarks/chromatin.py [--nuclei 1300] [--study [--keep DIR]]
 
 Both are given the same simulated sample and its peaks, each in a process of its own that measures
 wall and CPU seconds from the fragment file to the matrix, imports left out, and peak memory. With
-``--study``, about 60,000 nuclei of nine samples of profile `paper` go through every stage.
+``--study``, the chapters of chromatin are built for profile `paper` (60,000 nuclei, 76,458 cells,
+nine samples), and seconds and peak memory of every job are printed.
 """
 
 import argparse
+import json
 import resource
 import subprocess
 import sys
@@ -16,34 +18,33 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-STUDY = 60_000
+CHAPTERS = ("fig2_accessibility", "fig7_hsc_mpp_motifs", "fig8_pro_b_motifs")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--nuclei", type=int, default=1300)
     parser.add_argument("--study", action="store_true")
-    parser.add_argument("--run", choices=["ours", "snapatac2", "stages", "make"])
+    parser.add_argument("--keep", type=Path, help="keep the study's cohort and results here")
+    parser.add_argument("--run", choices=["ours", "snapatac2", "make"], help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.run == "make":
-        make_sample(options.folder, options.nuclei, whole=options.study)
+        make_sample(options.folder, options.nuclei)
     elif options.run:
-        runs = {"ours": run_ours, "snapatac2": run_snapatac2, "stages": run_stages}
-        runs[options.run](options.folder)
+        {"ours": run_ours, "snapatac2": run_snapatac2}[options.run](options.folder)
     else:
-        compare(STUDY if options.study else options.nuclei, whole=options.study)
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = options.keep or Path(scratch)
+            build_study(folder) if options.study else compare(folder / "sample", options.nuclei)
 
 
-def compare(n_nuclei: int, *, whole: bool) -> None:
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch) / "cohort"
-        more = ["--nuclei", str(n_nuclei), *(["--study"] if whole else [])]
-        start("make", folder, *more)
-        print(f"{n_nuclei:,} nuclei")
-        print(f"{'run':<24}{'seconds':>9}{'CPU':>9}{'peak MB':>9}")
-        for run in ("stages",) if whole else ("ours", "snapatac2"):
-            start(run, folder)
+def compare(folder: Path, n_nuclei: int) -> None:
+    start("make", folder, "--nuclei", str(n_nuclei))
+    print(f"{n_nuclei:,} nuclei")
+    print(f"{'run':<24}{'seconds':>9}{'CPU':>9}{'peak MB':>9}")
+    for run in ("ours", "snapatac2"):
+        start(run, folder)
 
 
 def start(run: str, folder: Path, *more: str) -> None:
@@ -51,18 +52,33 @@ def start(run: str, folder: Path, *more: str) -> None:
     subprocess.run([*command, *more], cwd=ROOT, check=True, stderr=subprocess.DEVNULL)
 
 
-def make_sample(folder: Path, n_nuclei: int, *, whole: bool) -> None:
-    """One sample of remission, or nine samples, of profile `paper`."""
+def build_study(folder: Path) -> None:
+    """The whole way of a user: simulate, build, read what the jobs noted."""
+    command = [sys.executable, "-m", "helpers.report.cli"]
+    cohort, results = folder / "cohort", folder / "results"
+    subprocess.run([*command, "simulate", "paper", "--out", str(cohort)], cwd=ROOT, check=True)
+    wanted = [part for chapter in CHAPTERS for part in ("--chapter", chapter)]
+    build = [*command, "build", str(cohort / "cohort.yml"), "--results", str(results), *wanted]
+    began = time.monotonic()
+    subprocess.run(build, cwd=ROOT, check=True)
+    wall = time.monotonic() - began
+    print(f"{'job':<32}{'seconds':>9}{'peak MB':>9}")
+    records = [json.loads(p.read_text()) for p in results.glob("paper/records/*.json")]
+    for record in sorted(records, key=lambda record: record["job"]):
+        print(f"{record['job']:<32}{record['seconds']:>9.1f}{record['peak_mb']:>9.0f}")
+    print(f"{'all jobs, wall':<32}{wall:>9.1f}{max(r['peak_mb'] for r in records):>9.0f}")
+
+
+def make_sample(folder: Path, n_nuclei: int) -> None:
+    """One sample of remission of profile `paper`."""
     from dataclasses import replace
 
     from helpers.stages.simulate import stage_simulate
     from helpers.synth.design import make_design
 
     design = make_design("paper")
-    samples = design.samples if whole else (design.samples[3],)
-    share = n_nuclei // len(samples)
-    samples = tuple(replace(s, n_nuclei=share, n_cells=200) for s in samples)
-    design = replace(design, samples=samples, n_genes=10_000)
+    sample = replace(design.samples[3], n_nuclei=n_nuclei, n_cells=200)
+    design = replace(design, samples=(sample,), n_genes=10_000)
     stage_simulate(design, folder, wanted=set(), record={"benchmark": n_nuclei})
 
 
@@ -104,40 +120,6 @@ def run_snapatac2(folder: Path) -> None:
     )
     counts = snap.pp.make_peak_matrix(fragments, peak_file=sample / "peaks.bed")
     report(f"SnapATAC2, {counts.X.sum() / 1e6:.1f} M counts", began)
-
-
-def run_stages(folder: Path) -> None:
-    """Every stage of chromatin but the transfer, whose time depends on the RNA."""
-    from helpers.params import ChromatinMapParams, SampleAtacParams, load_params, subset
-    from helpers.stages.atac import stage_atac_integrate, stage_atac_sample
-    from helpers.stages.rna import SampleRow
-
-    values = load_params("fig2_accessibility")
-    annotation = folder / "genome/genes.gtf.gz"
-    samples = sorted(path.parent for path in folder.glob("*/fragments.tsv.gz"))
-    files = [[s / name for name in ("a.csv", "a.h5", "a.peaks.csv")] for s in samples]
-    for sample, made in zip(samples, files, strict=True):
-        began = clock()
-        stage_atac_sample(
-            sample / "fragments.tsv.gz",
-            *made,
-            peaks=sample / "peaks.bed",
-            annotation=annotation,
-            row=SampleRow(sample.name, sample.name, sample.name.rstrip("123"), ""),
-            params=SampleAtacParams.model_validate(subset(values, SampleAtacParams)),
-        )
-        report(f"atac_sample {sample.name}", began)
-    began = clock()
-    stage_atac_integrate(
-        *(list(part) for part in zip(*files, strict=True)),
-        folder / "map.h5ad",
-        folder / "counts.h5ad",
-        folder / "depth.csv",
-        annotation=annotation,
-        blacklist=folder / "genome/blacklist.bed",
-        params=ChromatinMapParams.model_validate(subset(values, ChromatinMapParams)),
-    )
-    report("atac_integrate", began)
 
 
 if __name__ == "__main__":
