@@ -157,3 +157,12 @@ def test_plot_cells_by_group__has_one_map_a_group(n_groups):
     shown = [ax for ax in figure.axes if ax.get_visible()]
     assert [ax.get_title().split("\n")[0] for ax in shown] == [plain(g, longest=36) for g in groups]
     assert faults(figure) == []
+
+
+def test_plot_cells__writes_no_name_among_unassigned_cells():
+    cells = pd.DataFrame({"x": [0.0, 1.0, 2.0], "y": [0.0, 1.0, 0.0]})
+    ax = plot_cells(cells.assign(kind=["Pro-B", "unassigned", "unknown"]), colour_by="kind")
+    assert [text.get_text() for text in ax.texts] == ["Pro-B", "unknown"]
+    assert "unassigned (1)" in [t.get_text() for t in ax.get_legend().get_texts()]
+    alone = plot_cells(cells.assign(kind="unassigned"), colour_by="kind")
+    assert list(alone.texts) == []

@@ -20,6 +20,7 @@ from helpers.plot.style import (
     side_legend,
     type_colours,
 )
+from helpers.schema import UNASSIGNED
 
 MAX_POINT_PT2 = 6.0
 WIDTH_MM, HEIGHT_MM = 130.0, 95.0
@@ -43,7 +44,7 @@ def plot_cells(
         ``x``, ``y`` and the category, one row a cell.
     colour_by
         Column of the category; its values are written at the middle of their cells and, with
-        their numbers, in the legend.
+        their numbers, in the legend. Unassigned cells lie anywhere: the legend alone names them.
     """
     names = sorted(cells[colour_by].unique(), key=str.casefold)
     height = max(HEIGHT_MM, 16 + 4.0 * len(names))
@@ -67,8 +68,10 @@ def plot_cells(
         ax.scatter([], [], s=14, color=colours[name], label=label)
     side_legend(ax)
     width = WIDTH_MM - BESIDE_MM - LETTER_MM * max(map(len, entries))
-    kinds = cells[colour_by].map(dict(zip(names, shown, strict=True)))
-    _label_middles(ax, cells, kinds, shown, (width, height - BESIDE_MM))
+    labels = {n: text for n, text in zip(names, shown, strict=True) if n != UNASSIGNED}
+    if labels:
+        kinds = cells[colour_by].map(labels)
+        _label_middles(ax, cells, kinds, list(labels.values()), (width, height - BESIDE_MM))
     _name_axes(ax, map_name)
     return ax
 
