@@ -36,6 +36,8 @@ TF = "tf"
 TARGET = "target"
 REGULON = "regulon"
 UNASSIGNED = "unassigned"
+# In a cohort without RNA: the type whose marker genes are most active in a nucleus's cluster.
+RESEMBLES = "resembles"
 UNCALLED = (UNKNOWN, UNASSIGNED)  # labels of cells and nuclei whose type is not known
 CONTRAST = "contrast"
 SIGNATURE = "signature"

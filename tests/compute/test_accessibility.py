@@ -1,9 +1,15 @@
 """Chromatin against RNA: labels in clusters, proportions in samples."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.compute.accessibility import compare_clusters, pair_proportions, rate_agreement
+from helpers.compute.accessibility import (
+    compare_clusters,
+    find_label,
+    pair_proportions,
+    rate_agreement,
+)
 
 SAMPLES = pd.DataFrame({"sample": ["A", "B", "C"], "group": ["x", "x", "y"]})
 
@@ -56,3 +62,21 @@ def test_rate_agreement__by_hand():
     # ranks 3 2 1 against 3 1 2
     assert found["spearman"] == pytest.approx(0.5)
     assert found["mean_difference"] == pytest.approx(0.4 / 3)
+
+
+def test_find_label__is_the_type_or_the_largest_cluster_like_it():
+    named = pd.DataFrame({"cell_type": ["Pro-B", "Naive B"]})
+    assert find_label(named, "Pro-B") == "Pro-B"
+    assert find_label(named, "HSC/MPP") == "HSC/MPP"
+    labels = ["cluster 0", "cluster 1", "cluster 1", "cluster 2"]
+    alike = ["Pro-B", "Pro-B", "Pro-B", "HSC/MPP"]
+    clusters = pd.DataFrame({"cell_type": labels, "resembles": alike})
+    assert find_label(clusters, "Pro-B") == "cluster 1"
+    assert find_label(clusters, "cluster 0") == "cluster 0"
+    assert find_label(clusters, "Naive B") == "Naive B"
+
+
+def test_compare_clusters__names_the_type_a_cluster_resembles_without_rna():
+    labels = {"cluster": ["0", "1"], "cell_type": ["cluster 0", "cluster 1"], "score": np.nan}
+    table = compare_clusters(pd.DataFrame(labels).assign(resembles=["Pro-B", "HSC/MPP"]))
+    assert table["resembles"].tolist()[:2] == ["Pro-B", "HSC/MPP"]

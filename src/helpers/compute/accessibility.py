@@ -6,7 +6,7 @@ from scipy import stats
 from sklearn.metrics import adjusted_rand_score
 
 from helpers.compute.composition import count_types
-from helpers.schema import CELL_TYPE, CLUSTER, GROUP, SAMPLE, UNASSIGNED, UNKNOWN
+from helpers.schema import CELL_TYPE, CLUSTER, GROUP, RESEMBLES, SAMPLE, UNASSIGNED, UNKNOWN
 
 
 def compare_clusters(cells: pd.DataFrame) -> pd.DataFrame:
@@ -15,13 +15,13 @@ def compare_clusters(cells: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     cells
-        ``cluster``, ``cell_type`` and ``score``, one row a nucleus.
+        ``cluster``, ``cell_type`` and ``score``, one row a nucleus; without RNA ``resembles``, too.
 
     Returns
     -------
     One row a cluster: ``cluster, n_nuclei, main_type, fraction`` (of its nuclei with that label),
-    ``mean_score``; the last row, ``all``, has the mean over nuclei and ``ari``, the adjusted Rand
-    index of labels and clusters over the nuclei that have a label.
+    ``mean_score``, and ``resembles`` without RNA; the last row, ``all``, has the mean over nuclei
+    and ``ari``, the adjusted Rand index of labels and clusters over the nuclei that have a label.
     """
     counts = pd.crosstab(cells[CLUSTER], cells[CELL_TYPE])
     order = sorted(counts.index, key=lambda name: (len(str(name)), str(name)))
@@ -35,6 +35,8 @@ def compare_clusters(cells: pd.DataFrame) -> pd.DataFrame:
             "mean_score": cells.groupby(CLUSTER)["score"].mean().loc[order].to_numpy(),
         }
     )
+    if RESEMBLES in cells:
+        table[RESEMBLES] = cells.groupby(CLUSTER)[RESEMBLES].first().loc[order].to_numpy()
     named = cells[cells[CELL_TYPE] != UNASSIGNED]
     last = {
         CLUSTER: "all",
@@ -45,6 +47,23 @@ def compare_clusters(cells: pd.DataFrame) -> pd.DataFrame:
         "ari": adjusted_rand_score(named[CELL_TYPE], named[CLUSTER]) if len(named) else np.nan,
     }
     return pd.concat([table, pd.DataFrame([last])], ignore_index=True)
+
+
+def find_label(cells: pd.DataFrame, cell_type: str) -> str:
+    """The label of a type's nuclei: its name, or the largest cluster that resembles it.
+
+    Without RNA nuclei are labelled by their cluster, and ``resembles`` names the type whose marker
+    genes are most active there.
+
+    Parameters
+    ----------
+    cells
+        ``cell_type`` and, in a cohort without RNA, ``resembles``.
+    """
+    if RESEMBLES not in cells or (cells[CELL_TYPE] == cell_type).any():
+        return cell_type
+    alike = cells.loc[cells[RESEMBLES] == cell_type, CELL_TYPE].value_counts()
+    return str(alike.index[0]) if len(alike) else cell_type
 
 
 def pair_proportions(

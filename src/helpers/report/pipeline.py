@@ -163,12 +163,14 @@ def atac_jobs(cohort: Cohort, params: dict[str, Params], digests: DigestCache) -
         **code_of(STAGES["atac_integrate"]),
     )
     rna = (RNA_OBJECT,) if any(sample.rna for sample in cohort.samples) else ()
+    markers = marker_file(str(chapter.model_dump()["markers"]))
     annotate = Job(
         name="atac_annotate",
         inputs=(*integrate.outputs[:2], *rna),
         optional=rna,
         outputs=(ATAC_OBJECT, ACTIVITY_OBJECT, PAIR_OBJECT),
         params=subset(chapter, TransferParams),
+        data={"markers": [str(markers), hash_file(markers)]},
         threads=2,
         **code_of(STAGES["atac_annotate"]),
     )

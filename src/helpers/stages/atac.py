@@ -11,6 +11,7 @@ import pandas as pd
 from scipy import sparse
 
 from helpers.compute.anchors import find_anchors
+from helpers.compute.annotation import label_clusters, score_cells
 from helpers.compute.calling import call_peaks
 from helpers.compute.fragments import count_genes, count_peaks, list_starts, measure_fragments
 from helpers.compute.integration import align_harmony
@@ -30,11 +31,20 @@ from helpers.io.fragments import (
     read_store_barcodes,
 )
 from helpers.io.genome import read_annotation, read_regions
-from helpers.io.objects import is_object, read_object, write_object
+from helpers.io.objects import is_object, read_markers, read_object, write_object
 from helpers.io.reference import GENES, read_genes
 from helpers.io.tables import read_table, write_table
 from helpers.params import ChromatinMapParams, SampleAtacParams, TransferParams
-from helpers.schema import BARCODE, CELL_TYPE, CLUSTER, DONOR, SAMPLE, UNASSIGNED, UNKNOWN
+from helpers.schema import (
+    BARCODE,
+    CELL_TYPE,
+    CLUSTER,
+    DONOR,
+    RESEMBLES,
+    SAMPLE,
+    UNASSIGNED,
+    UNKNOWN,
+)
 from helpers.stages.rna import SampleRow
 from helpers.stages.task import Task
 
@@ -83,6 +93,7 @@ def run_atac_annotate(task: Task) -> None:
         activity,
         annotated,
         *task.outputs,
+        markers=task.data["markers"],
         params=TransferParams.model_validate(task.params),
     )
 
@@ -347,6 +358,7 @@ def stage_atac_annotate(
     activity_result: Path,
     both: Path,
     *,
+    markers: Path,
     params: TransferParams,
 ) -> None:
     """Name the nuclei by labels transferred from RNA, or by their clusters where there is none.
@@ -364,6 +376,8 @@ def stage_atac_annotate(
         Written: gene activity with the same ``obs``.
     both
         Written: MuData of RNA and chromatin.
+    markers
+        Marker genes of the types, YAML: which type a cluster resembles where there is no RNA.
     """
     adata = read_object(integrated)
     genes = read_object(activity)
@@ -373,6 +387,7 @@ def stage_atac_annotate(
         adata.obs["predicted"], adata.obs["score"] = label, np.nan
         adata.obs["anchor"] = False
         adata.obs[CELL_TYPE] = label
+        adata.obs[RESEMBLES] = _find_alike(genes, adata.obs[CLUSTER], markers)
     else:
         columns = transfer_types(reference, genes, adata.obsm["X_unaligned"], params=params)
         adata.obs[columns.columns] = columns
@@ -429,6 +444,20 @@ def transfer_types(
         },
         index=activity.obs_names,
     )
+
+
+def _find_alike(activity: ad.AnnData, clusters: pd.Series, markers: Path) -> pd.Series:
+    """The type whose marker genes are most active in the cluster of every nucleus."""
+    positive, negative = read_markers(markers)
+    listed = [{g for genes in table.values() for g in genes} for table in (positive, negative)]
+    if not activity.var_names.isin(listed[0]).any():
+        return pd.Series(UNKNOWN, index=clusters.index)
+    genes = activity.var_names[activity.var_names.isin(set.union(*listed))]
+    scores = score_cells(
+        _log_expression(activity, genes), genes, positive=positive, negative=negative
+    )
+    types = label_clusters(scores, clusters.to_numpy(), unknown_below=0.0)
+    return clusters.map(types.set_index(CLUSTER)[CELL_TYPE]).astype(str)
 
 
 def pick_reference(rows: np.ndarray, *, most: int, seed: int) -> np.ndarray:

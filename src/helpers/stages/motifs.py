@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from helpers.compute.accessibility import find_label
 from helpers.compute.deviations import bin_peaks, measure_deviations
 from helpers.compute.differential_peaks import (
     CELL_TEST,
@@ -37,6 +38,7 @@ from helpers.schema import (
     DONOR,
     GENE,
     GROUP,
+    RESEMBLES,
     SAMPLE,
     UNCALLED,
     Contrast,
@@ -106,7 +108,8 @@ def stage_motif_scan(
         n_draws=params.background_draws,
         seed=params.seed,
     )
-    deviations = ad.AnnData(result.z, obs=adata.obs[CELLS], var=table.var)
+    known = [name for name in (*CELLS, RESEMBLES) if name in adata.obs]
+    deviations = ad.AnnData(result.z, obs=adata.obs[known], var=table.var)
     deviations.layers["deviation"] = result.deviation
     write_object(deviations, deviating)
 
@@ -171,6 +174,8 @@ def stage_peak_contrasts(
     """
     adata = read_object(nuclei)
     cells = adata.obs.astype(dict.fromkeys(CELLS, str))
+    asked = find_label(cells, params.cell_type)
+    params = params.model_copy(update={"cell_type": asked})
     _require_type(cells, params)
     counts = sparse.csc_matrix(adata.X)
     del adata.X
