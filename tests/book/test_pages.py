@@ -64,6 +64,11 @@ def test_page__asks_the_network_for_nothing_and_logs_no_error(open_page, name):
 
 
 @pytest.mark.parametrize("name", PAGES)
+def test_page__shows_no_warning_of_the_program(open_page, name):
+    assert open_page(name).page.locator(".output.stderr").count() == 0
+
+
+@pytest.mark.parametrize("name", PAGES)
 def test_page__runs_nothing_that_a_user_typed(open_page, name):
     page = open_page(name).page
     assert page.evaluate("window.owned") is None

@@ -1,6 +1,7 @@
 """What of the stages' results a page about motifs shows, and which jobs make them."""
 
 from pathlib import Path
+from unittest.mock import Mock
 
 import anndata as ad
 import numpy as np
@@ -9,10 +10,12 @@ import pytest
 from scipy import sparse
 from tiny import write_cohort
 
+from helpers.compute.motif_tables import ABSENT, join_motifs, measure_motifs
 from helpers.io.cohort import read_cohort
 from helpers.params import scan_problems
 from helpers.report.motifs import (
     Chromatin,
+    compare_factors,
     draw_matrices,
     level_factors,
     list_factors,
@@ -172,3 +175,26 @@ def test_methods__name_every_parameter_of_the_scan(chapter: str):
     text = (BOOK / "methods" / f"{chapter}.md").read_text(encoding="utf-8")
     for name in ("jaspar_release", "species", "match_pvalue", "background_draws"):
         assert f"{{{name}}}" in text
+
+
+def test_compare_factors__without_rna_joins_as_missing_numbers():
+    chromatin = make_chromatin(with_rna=False)
+    none = compare_factors(chromatin, Mock(), "Pro-B", min_cells=5, confidence=0.95)
+    enriched = pd.DataFrame(
+        {"contrast": [CONTRAST], "direction": "up", "motif_id": "M1", "tf": "EBF1"}
+    )
+    moved = pd.DataFrame({"contrast": [CONTRAST], "motif_id": "M1", "effect": 1.0, "padj": 0.01})
+    table = join_motifs(enriched, moved, none, fdr=0.05)
+    assert table["tf_log2fc"].isna().all()
+    assert table["agreement"].tolist() == [ABSENT]
+    numbers = dict.fromkeys(("ci_low", "ci_high", "pvalue", "n_test", "n_reference"), 1.0)
+    effects = measure_motifs(
+        moved.assign(**numbers),
+        none,
+        pd.DataFrame(columns=["contrast", "unit", "up", "down"]),
+        chromatin.motifs,
+        cell_type="Pro-B",
+        contrasts=[],
+        confidence=0.95,
+    )
+    assert effects["measure"].tolist() == ["motif_of_type"]

@@ -32,11 +32,16 @@ def compare_clusters(cells: pd.DataFrame) -> pd.DataFrame:
             "n_nuclei": counts.sum(axis=1).to_numpy(),
             "main_type": counts.idxmax(axis=1).to_numpy(),
             "fraction": (counts.max(axis=1) / counts.sum(axis=1)).to_numpy(),
-            "mean_score": cells.groupby(CLUSTER)["score"].mean().loc[order].to_numpy(),
+            "mean_score": cells.groupby(CLUSTER, observed=True)["score"]
+            .mean()
+            .loc[order]
+            .to_numpy(),
         }
     )
     if RESEMBLES in cells:
-        table[RESEMBLES] = cells.groupby(CLUSTER)[RESEMBLES].first().loc[order].to_numpy()
+        table[RESEMBLES] = (
+            cells.groupby(CLUSTER, observed=True)[RESEMBLES].first().loc[order].to_numpy()
+        )
     named = cells[cells[CELL_TYPE] != UNASSIGNED]
     last = {
         CLUSTER: "all",

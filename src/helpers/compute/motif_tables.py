@@ -437,8 +437,9 @@ def _weigh_directions(counts: pd.DataFrame, confidence: float) -> pd.DataFrame:
         else:
             record["reason"] = "no peak differs between the groups, samples being the unit"
         rows.append(record)
-    columns = [CONTRAST, "measure", "unit", "feature", "effect", "ci_low", "ci_high", "pvalue"]
-    return pd.DataFrame(rows, columns=[*columns, "n_test", "n_reference", "reason"])
+    numbers = ("effect", "ci_low", "ci_high", "pvalue", "n_test", "n_reference")
+    table = pd.DataFrame(rows, columns=[CONTRAST, "measure", "unit", "feature", *numbers, "reason"])
+    return table.astype(dict.fromkeys(numbers, float))
 
 
 def compare_expression(

@@ -75,8 +75,18 @@ def compare_factors(
 ) -> pd.DataFrame:
     """Expression of every gene in the chapter's comparisons; no row where there is no RNA."""
     if chromatin.sums is None:
-        names = [CONTRAST, GENE, "log2fc", "ci_low", "ci_high", "pvalue", "padj", "level"]
-        return pd.DataFrame(columns=[*names, "n_test", "n_reference"])
+        numbers = (
+            "log2fc",
+            "ci_low",
+            "ci_high",
+            "pvalue",
+            "padj",
+            "level",
+            "n_test",
+            "n_reference",
+        )
+        empty = pd.DataFrame(columns=[CONTRAST, GENE, *numbers])
+        return empty.astype(dict.fromkeys(numbers, float))
     return compare_expression(
         np.asarray(chromatin.sums.X),
         chromatin.sums.var_names,

@@ -395,7 +395,7 @@ def _rows_html(table: pd.DataFrame, css: str) -> str:
 def _cell(value: object) -> str:
     if isinstance(value, float):
         return "" if pd.isna(value) else f"{value:.3g}"
-    return "" if value is None else str(value)
+    return "" if value is None or value is pd.NA else str(value)
 
 
 VERDICT_SIGNS = {"holds": "✓", "contradicted": "✗", "underpowered": "?", "not testable": "–"}
