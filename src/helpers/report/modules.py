@@ -57,7 +57,12 @@ def trace_code(roots: Iterable[tuple[str, str]]) -> Reached:
 def _versions(libraries: set[str]) -> dict[str, str]:
     providers = _providers()
     packages = {package for name in libraries for package in providers.get(name, ())}
-    return {package: metadata.version(package) for package in sorted(packages, key=str.casefold)}
+    return {package: _version(package) for package in sorted(packages, key=str.casefold)}
+
+
+@cache
+def _version(package: str) -> str:
+    return metadata.version(package)
 
 
 @cache
@@ -117,8 +122,13 @@ def _imported(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, tuple[st
             yield alias.asname or alias.name, target
 
 
-def _reached_from(module: str, name: str) -> Iterator[tuple[str, str, str]]:
+@cache
+def _reached_from(module: str, name: str) -> frozenset[tuple[str, str, str]]:
     """(kind, module, name) of everything one definition mentions."""
+    return frozenset(_mentioned(module, name))
+
+
+def _mentioned(module: str, name: str) -> Iterator[tuple[str, str, str]]:
     content = _read(module)
     if name == WHOLE:
         yield from (("project", module, defined) for defined in content.definitions)
