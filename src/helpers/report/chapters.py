@@ -95,6 +95,8 @@ class Chapter:
     """Tables of what was planted that it compares with, in simulated cohorts."""
     genome: tuple[str, ...] = ()
     """Files of the genome it needs, as the cohort file names them."""
+    times: bool = False
+    """Whether it reads when samples were taken."""
 
 
 CHAPTERS: tuple[Chapter, ...] = (
@@ -104,6 +106,7 @@ CHAPTERS: tuple[Chapter, ...] = (
         "The cohort",
         "study design",
         "Who was sampled, and what was measured on whom?",
+        times=True,
     ),
     Chapter(
         "quality",
@@ -229,7 +232,8 @@ CHAPTERS: tuple[Chapter, ...] = (
         needs=("rna",),
         roles=("parental", "resistant"),
         objects=(*SIGNATURE_OBJECTS, *RESISTANCE_TABLES),
-        truth=("cells", "clusters", "signatures"),
+        truth=("cells", "clusters", "signatures", "course"),
+        times=True,
     ),
     Chapter(
         "dose_response",

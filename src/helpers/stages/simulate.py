@@ -227,6 +227,8 @@ def _write_sheet(folder: Path, design: Design) -> None:
             "rna": [f"{s.sample}/filtered_feature_bc_matrix.h5" for s in design.samples],
         }
     )
+    if any(s.time_days is not None for s in design.samples):
+        sheet["time_days"] = [s.time_days for s in design.samples]
     if design.n_chromatin_genes:
         sheet["peaks"] = [f"{s.sample}/peaks.bed" for s in design.samples]
         sheet["fragments"] = [f"{s.sample}/fragments.tsv.gz" for s in design.samples]
