@@ -13,7 +13,11 @@ from helpers.schema import CELL_TYPE, DONOR, GROUP, SAMPLE, SIGNATURE, TIME, Con
 LEAST_TIMES = 3  # two points always lie on a line
 LN2 = np.log(2)
 SHARE, SCORE, STATE = "cluster share", "signature", "state of cells"
-STATES = ("stemness", "quiescence", "potential", "pseudotime")
+# Scores of cells -> what is followed; two have the names of signatures, which are followed, too.
+STATES = {
+    "stemness": "stemness score", "quiescence": "quiescence score", "potential": "potential",
+    "pseudotime": "pseudotime",
+}  # fmt: skip
 STEM_LIKE = "stem-like cluster"
 TREND_TEST = "t-test of the slope of a linear model of samples"
 NUMBERS = ("effect", "ci_low", "ci_high", "pvalue", "value_first", "value_last")
@@ -223,8 +227,9 @@ def state_values(cells: pd.DataFrame) -> pd.DataFrame:
         ``sample`` and :data:`STATES`; cells pseudotime does not reach do not count for it.
     """
     known = cells.replace({"pseudotime": {np.inf: np.nan}}).groupby(SAMPLE)
-    table = known[list(STATES[:3])].mean()
-    return table.assign(pseudotime=known["pseudotime"].median()).dropna(axis=1)
+    means = known[list(STATES)].mean()
+    table = means.assign(pseudotime=known["pseudotime"].median())
+    return table.rename(columns=STATES).dropna(axis=1)
 
 
 def follow_line(

@@ -64,7 +64,7 @@ def followed_names(
         SHARE: {name: f"cluster {name}{mark}" for name, mark in marks.items()},
         SCORE: signatures,
         "drawn": {key: name for key, name in signatures.items() if key in mine}
-        | {state: state for state in STATES[:-1] if state in followed},
+        | {state: state for state in STATES.values() if state in followed - {"pseudotime"}},
     }
 
 

@@ -205,7 +205,7 @@ def _course_truth(design: Design) -> pd.DataFrame:
         rows.append((sample.sample, sample.group, day, "stem-like cluster", 1, share))
         drivers = levels(RESISTANT["ferroptosis_drivers", -1]).values()
         change = _progress(condition, day) if condition == "resistant" else 0.0
-        fold = float(np.mean(list(drivers))) * change
+        fold = float(np.mean(list(drivers))) * change + 0.0  # no minus before a zero
         rows.append((sample.sample, sample.group, day, "ferroptosis_drivers", -1, fold))
     columns = ["sample", "group", "time_days", "feature", "direction", "value"]
     table = pd.DataFrame(rows, columns=columns)
