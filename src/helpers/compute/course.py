@@ -275,6 +275,8 @@ def main_course(trends: pd.DataFrame) -> pd.DataFrame:
 def measure_course(trends: pd.DataFrame, stem_like: list[str], contrast: Contrast) -> pd.DataFrame:
     """Trends as claims look them up: the stem-like cluster's share, and every signature.
 
+    Effects are changes from the first day to the last, so that they can stand beside others.
+
     Parameters
     ----------
     trends
@@ -283,6 +285,8 @@ def measure_course(trends: pd.DataFrame, stem_like: list[str], contrast: Contras
         From :func:`helpers.compute.resistance.find_stem_like`.
     """
     main = main_course(trends)
+    lasted = main["last_day"] - main["first_day"]
+    main = main.assign(**{name: main[name] * lasted for name in ("effect", "ci_low", "ci_high")})
     shares = main[(main["kind"] == SHARE) & main["feature"].astype(str).isin(stem_like[:1])]
     parts = [shares.assign(measure="course_share", feature=STEM_LIKE)]
     if shares.empty:

@@ -161,7 +161,7 @@ def _fit_plateaus(left: np.ndarray, problem: _Problem) -> np.ndarray:
             bottom = np.clip((gy - top * gl) / np.maximum(gg, 1e-300), *bounds.bottom)
             candidates.append((bottom, np.full(len(left), top)))
     if not candidates:
-        candidates = [tuple(np.full(len(left), edge[0]) for edge in (bounds.bottom, bounds.top))]
+        candidates = [(np.full(len(left), bounds.bottom[0]), np.full(len(left), bounds.top[0]))]
     table = np.stack([np.stack(pair, axis=-1) for pair in candidates])
     c, d = table[..., 0], table[..., 1]
     rss = yy - 2 * (c * gy + d * ly) + c**2 * gg + 2 * c * d * gl + d**2 * ll

@@ -1,6 +1,7 @@
 """A course over days: shares and scores of samples, slopes, pseudotime against real time."""
 
 from collections.abc import Mapping
+from textwrap import wrap
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ from helpers.schema import GROUP, SAMPLE, TIME
 MARKERS = "osD^vPX*"
 COLUMNS = 4
 DAYS = "days since the start of treatment"
+TITLE_LETTERS = 24  # of a line above axes that are a fourth of the page wide
 FIT_POINTS = 60  # of a line that is straight in log odds and bent in percent
 
 
@@ -52,14 +54,14 @@ def plot_course(
         Whether values are log2 odds, which are drawn as percent.
     """
     rows = -(-len(names) // COLUMNS)
-    figure, axes = new_grid(PAGE_WIDTH_MM, 14 + 44 * rows, rows, min(COLUMNS, len(names)))
+    figure, axes = new_grid(PAGE_WIDTH_MM, 16 + 46 * rows, rows, min(COLUMNS, len(names)))
     fitted = trends.set_index(trends["feature"].astype(str))
     for ax, name in zip(axes, names, strict=False):
         mine = values[values["feature"].astype(str) == name]
         _draw_samples(ax, mine, groups, percent=percent)
         if name in fitted.index:
             _draw_fit(ax, fitted.loc[name], percent=percent)
-        ax.set_title(plain(names[name], longest=30))
+        ax.set_title("\n".join(wrap(plain(names[name]), TITLE_LETTERS)))
         ax.margins(0.1, 0.15)
         if percent:
             ax.set_ylim(bottom=0)

@@ -141,7 +141,7 @@ CHAPTERS: tuple[Chapter, ...] = (
         "enrichment",
         "Genes and processes",
         "Figure 3A–D",
-        "Which genes and processes differ between non-remission and remission in HSC/MPP and Pro-B?",
+        "Which genes and processes differ between groups (non-remission and remission) in HSC/MPP and Pro-B?",
         needs=("rna",),
         objects=(RNA_OBJECT, *EXPRESSION_TABLES),
         truth=("pathways",),

@@ -12,12 +12,21 @@ from scipy import sparse
 
 from helpers.synth.design import Design, SampleDesign
 from helpers.synth.programmes import (
+    CELL_TYPES,
     HOUSEKEEPING,
     MITOCHONDRIAL_LEVEL,
     RIBOSOMAL_LEVEL,
     levels,
+    type_levels,
 )
-from helpers.synth.rna import SHIFTED_BASE, Landscape, draw_barcodes, draw_counts, is_ribosomal
+from helpers.synth.rna import (
+    BACKGROUND,
+    SHIFTED_BASE,
+    Landscape,
+    draw_barcodes,
+    draw_counts,
+    is_ribosomal,
+)
 
 LINE = "K562"
 STEM_LIKE = "6"
@@ -93,6 +102,9 @@ def _line_base(genes: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
     symbols = genes["gene"]
     rate = rng.lognormal(0, 1.6, len(genes))
     rate *= 6000 / rate.sum()
+    # A line of erythroid stamp expresses no markers of the other blood cells.
+    foreign = {gene for kind in CELL_TYPES for gene in type_levels(kind)} - line_genes()
+    rate[symbols.isin(foreign).to_numpy()] = BACKGROUND
     rate[symbols.isin(line_genes()).to_numpy()] = SHIFTED_BASE
     for table in (ERYTHROID, HOUSEKEEPING):
         known = symbols.map(levels(table)).to_numpy(dtype=float)
