@@ -15,7 +15,7 @@ CONDITIONS = ("parental", "resistant")
 LINE_PROFILES = ("resistance", "resistance_null")
 SAMPLES_PER_GROUP = 3
 # Days under the drug at which the flasks of each condition are taken.
-DAYS = {"parental": (0, 0, 0), "resistant": (30, 60, 90)}
+DAYS = {"parental": (0, 0, 0), "resistant": (60, 30, 90)}
 
 # Mean percent of each type by group. Liu et al. 2025 print the figure, not the numbers: these
 # follow its sentences. NCR: Pro-B first, HSC/MPP up, naive CD4 T and naive B down; CR like CK.
