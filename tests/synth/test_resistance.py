@@ -160,3 +160,16 @@ def test_make_line_truth__says_how_shares_and_genes_change_with_days():
     control = make_line_truth(make_design("resistance_null"))["course"]
     assert control["direction"].tolist() == [0] * 12
     assert control["value"].round(6).unique().tolist() == [0.03, 0.0]
+
+
+def test_make_line__expresses_no_marker_of_other_blood_cells(line):
+    design, landscape, _ = line
+    genes = landscape.genes
+    chosen = genes["gene"].isin(["CD3D", "MS4A1", "LYZ", "NKG7"]).to_numpy()
+    assert chosen.sum() >= 3
+    assert np.exp(landscape.log_rates["parental", "0"][chosen]).max() < 0.2
+    other = str(genes["gene"][~genes["gene"].isin(line_genes()) & ~chosen].iloc[7])
+    silent = make_line(genes, design, markers=frozenset({other, "CD34"}))
+    rate = dict(zip(genes["gene"], np.exp(silent.log_rates["parental", "0"]), strict=True))
+    assert rate[other] < 0.2
+    assert rate["CD34"] > 0.2  # a gene of the line's own stays

@@ -105,9 +105,9 @@ def _write_cells(
 ) -> None:
     """Samples, sample sheet and what was planted in the cells."""
     line = design.profile in LINE_PROFILES
-    wanted = wanted | line_genes() if line else wanted
+    markers, wanted = frozenset(wanted), wanted | line_genes() if line else wanted
     genes = choose_genes(read_genes(), design, wanted=wanted, added=added)
-    landscape = make_line(genes, design) if line else make_landscape(genes, design)
+    landscape = make_line(genes, design, markers=markers) if line else make_landscape(genes, design)
     arms = arm_of_genes(genes)
     write_one = partial(_write_sample, folder, landscape, design, arms=arms)
     truths = []

@@ -75,15 +75,22 @@ def line_genes() -> set[str]:
     return {gene for table in tables for gene in levels(table)}
 
 
-def make_line(genes: pd.DataFrame, design: Design) -> Landscape:
+def make_line(
+    genes: pd.DataFrame, design: Design, *, markers: frozenset[str] = frozenset()
+) -> Landscape:
     """Mean expression of every cluster of the line, parental and resistant.
+
+    Parameters
+    ----------
+    markers
+        Genes by which types of blood cells are told; the line is none of them.
 
     Returns
     -------
     ``log_rates`` is keyed by condition and cluster.
     """
     rng = np.random.default_rng([design.seed, 11])
-    base = _line_base(genes, rng)
+    base = _line_base(genes, markers, rng)
     quiet = ~genes["gene"].isin(line_genes() | set(levels(HOUSEKEEPING))).to_numpy()
     rates = {}
     for cluster in CLUSTERS.index:
@@ -98,12 +105,14 @@ def make_line(genes: pd.DataFrame, design: Design) -> Landscape:
     return Landscape(genes, rates, np.zeros((0, len(genes))))
 
 
-def _line_base(genes: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
+def _line_base(
+    genes: pd.DataFrame, markers: frozenset[str], rng: np.random.Generator
+) -> np.ndarray:
     symbols = genes["gene"]
     rate = rng.lognormal(0, 1.6, len(genes))
     rate *= 6000 / rate.sum()
     # A line of erythroid stamp expresses no markers of the other blood cells.
-    foreign = {gene for kind in CELL_TYPES for gene in type_levels(kind)} - line_genes()
+    foreign = {gene for kind in CELL_TYPES for gene in type_levels(kind)} | markers
     rate[symbols.isin(foreign).to_numpy()] = BACKGROUND
     rate[symbols.isin(line_genes()).to_numpy()] = SHIFTED_BASE
     for table in (ERYTHROID, HOUSEKEEPING):
