@@ -59,6 +59,18 @@ def in_sheet(old: str, new: str) -> Spoil:
     return say("samples.csv", old, new)
 
 
+def with_days(*days: str, column: str = "time_days") -> Spoil:
+    """Let the sheet say when its four samples were taken."""
+
+    def spoil(folder: Path) -> None:
+        path = folder / "samples.csv"
+        lines = path.read_text(encoding="utf-8").splitlines()
+        rows = [f"{line},{day}" for line, day in zip(lines, (column, *days), strict=True)]
+        path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+    return spoil
+
+
 def hold(name: str, content: bytes | str) -> Spoil:
     """Let a file hold something else."""
     return lambda folder: (folder / name).write_bytes(
@@ -386,6 +398,18 @@ BROKEN = [
     Broken("column twice", in_sheet("donor", "batch"), "samples.csv:1/batch",
            "column 'batch' stands twice"),
     Broken("column without a name", in_sheet("donor", ""), "samples.csv:1", "has no name"),
+    Broken("day in words", with_days("0", "0", "7 d", "7"), "samples.csv:4/time_days",
+           "'7 d' is not a number"),
+    Broken("day without end", with_days("0", "0", "7", "inf"), "samples.csv:5/time_days",
+           "'inf' is not a number"),
+    Broken("day before the start", with_days("0", "-0.5", "7", "7"), "samples.csv:3/time_days",
+           "'-0.5' is negative"),
+    Broken("date for a day", with_days("0", "0", "20240315", "7"), "samples.csv:4/time_days",
+           "'20240315' is more than 36,525 days"),
+    Broken("day missing in a group", with_days("", "", "7", ""), "samples.csv:5/time_days",
+           "sample 'B2' has no time, others of group 'relapse' have one"),
+    Broken("misspelt day", with_days("0", "0", "7", "7", column="time_day"), "samples.csv:1/time_day",
+           "unknown column 'time_day'"),
     Broken("too few fields", in_sheet("A2,d2,healthy,run2,A2,", "A2,d2,healthy,run2"),
            "samples.csv:3", "4 fields where the header has 6"),
     Broken("too many fields", in_sheet("A2,d2,", "A2,d2,Doe, J.,"), "samples.csv:3",

@@ -25,6 +25,7 @@ SAMPLE = "sample"
 DONOR = "donor"
 GROUP = "group"
 BATCH = "batch"
+TIME = "time_days"  # days since the start of treatment
 BARCODE = "barcode"
 CELL_TYPE = "cell_type"
 CLUSTER = "cluster"
@@ -106,6 +107,8 @@ RESULT_COLUMNS: dict[tuple[str, str], tuple[str, ...]] = {
     ),
     ("selinexor", "clusters"): (CLUSTER, "score", "effect", "ci_low", "ci_high", "stem_like"),
     ("selinexor", "genes"): (GENE, "log2fc", "pvalue", "padj"),
+    ("selinexor", "course"): (SAMPLE, GROUP, TIME, "feature", "value"),
+    ("selinexor", "trends"): ("course", "feature", "n_samples", *COMPARED),
     ("dose_response", "curves"): ("line", "drug", "unit", "ic50", "ci_low", "ci_high", "status"),
     ("dose_response", "resistance"): ("line", "parental", "drug", "unit", "effect", "ci_low"),
     ("dose_response", "synergy"): ("line", "pair", "method", "effect", "ci_low", "ci_high"),
@@ -136,11 +139,12 @@ ASSEMBLIES = {"GRCh38": "GRCh38", "hg38": "GRCh38", "GRCh37": "GRCh37", "hg19": 
 ROLES = ("reference", "responder", "non_responder", "parental", "resistant")
 NAME_COLUMNS = (SAMPLE, DONOR, GROUP, BATCH)
 PATH_COLUMNS = ("rna", "peaks", "fragments")
-SHEET_COLUMNS = (*NAME_COLUMNS, *PATH_COLUMNS)
+SHEET_COLUMNS = (*NAME_COLUMNS, *PATH_COLUMNS, TIME)
 REQUIRED_SHEET_COLUMNS = (SAMPLE, GROUP)
 
 MAX_NAME = 100  # characters of a sample, donor, group or batch
 MAX_TITLE = 200
+MAX_DAYS = 36_525  # a hundred years: what is more was meant as a date
 
 
 def compose(text: str) -> str:
@@ -157,6 +161,15 @@ def name_problem(text: str, longest: int = MAX_NAME) -> str:
         title = unicodedata.name(unseen, "a control character")
         return f"holds a character that cannot be seen (U+{ord(unseen):04X}, {title})"
     return f"has {len(text)} characters, at most {longest}" if len(text) > longest else ""
+
+
+def days_problem(text: str) -> str:
+    """Why a text cannot be a number of days, as the rest of a sentence; empty if it can."""
+    if not re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?", text):
+        return "is not a number"
+    if float(text) < 0:
+        return "is negative"
+    return f"is more than {MAX_DAYS:,} days" if float(text) > MAX_DAYS else ""
 
 
 def _read_name(text: str, longest: int = MAX_NAME) -> str:
@@ -445,6 +458,8 @@ class Sample(Model):
     rna: Path | None = None
     peaks: Path | None = None
     fragments: Path | None = None
+    time_days: float | None = None
+    """Days since the start of treatment; 0 for cells that were not treated yet."""
     row: int = Field(description="line of the sheet the sample was read from")
 
     @property

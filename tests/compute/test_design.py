@@ -12,6 +12,7 @@ SHEET = pd.DataFrame(
         "batch": ["", "", ""],
         "rna": [True, True, False],
         "fragments": [False, True, True],
+        "time_days": float("nan"),
     }
 )
 
@@ -21,6 +22,15 @@ def test_describe_samples__shows_batches_only_where_there_are_some():
     with_batch = describe_samples(SHEET.assign(batch=["x", "", ""]))
     assert with_batch["batch"].tolist() == ["x", "", ""]
     assert with_batch["chromatin"].tolist() == [False, True, True]
+
+
+def test_describe_samples__shows_days_only_where_there_are_some():
+    assert "time_days" not in describe_samples(SHEET)
+    assert describe_samples(SHEET.assign(time_days=[0.0, 7.0, 14.0]))["time_days"].tolist() == [
+        0,
+        7,
+        14,
+    ]
 
 
 def test_count_groups__by_hand():

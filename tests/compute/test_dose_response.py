@@ -1,5 +1,7 @@
 """Dose-response curves: R's drc, coverage of intervals, curves that have no IC50, resistance."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -425,3 +427,46 @@ def test_iterate_pairs__leaves_single_drugs_out():
     ((key, mine),) = iterate_pairs(wells)
     assert key == ("L", "A", "B")
     assert mine["n"].tolist() == [2, 3]
+
+
+def test_fit_curve__counts_every_well_of_a_dose():
+    rng = np.random.default_rng(0)
+    dose = np.repeat([0.0, 0.1, 1.0, 10.0, 100.0], [1, 2, 3, 4, 5])
+    response = 0.1 + 0.8 / (1 + dose) + rng.normal(0, 0.05, len(dose))
+    curve = fit_curve(dose, response, bounds=Bounds((0.0, 1.0), (0.5, 1.5), (0.2, 15.0)))
+    assert curve.rss == pytest.approx(((response - curve.predict(dose)) ** 2).sum(), rel=1e-9)
+    assert curve.n == 15
+    order = rng.permutation(len(dose))
+    shuffled = fit_curve(
+        dose[order], response[order], bounds=Bounds((0.0, 1.0), (0.5, 1.5), (0.2, 15.0))
+    )
+    assert shuffled.half_dose == pytest.approx(curve.half_dose, rel=1e-7)
+
+
+@pytest.mark.parametrize(
+    "bounds",
+    [
+        Bounds((0.2, 0.2), (0.5, 1.5)),
+        Bounds((0.0, 1.0), (1.0, 1.0)),
+        Bounds((0.0, 0.0), (1.0, 1.0)),
+    ],
+)
+def test_fit_curve__finds_the_least_squares_of_plateaus_that_are_fixed(bounds: Bounds):
+    rng = np.random.default_rng(1)
+    dose = np.repeat(np.geomspace(0.01, 100, 8), 2)
+    response = 0.1 + 0.85 / (1 + dose**1.3) + rng.normal(0, 0.03, len(dose))
+    limits = replace(bounds, slope=(0.2, 15.0))
+    curve = fit_curve(dose, response, bounds=limits)
+
+    def squares(theta: np.ndarray) -> float:
+        bottom, top = np.clip(
+            theta[:2], [limits.bottom[0], limits.top[0]], [limits.bottom[1], limits.top[1]]
+        )
+        left = 1 / (1 + (dose / np.exp(theta[3])) ** np.exp(theta[2]))
+        return float(((bottom + (top - bottom) * left - response) ** 2).sum())
+
+    known = optimize.minimize(
+        squares, [0.1, 0.95, 0.2, 0.0], method="Nelder-Mead",
+        options={"xatol": 1e-8, "fatol": 1e-12, "maxiter": 20_000, "maxfev": 20_000},
+    )  # fmt: skip
+    assert curve.rss == pytest.approx(known.fun, rel=1e-5)

@@ -132,3 +132,18 @@ def test_expand_home__takes_a_tilde_with_a_slash_alone(monkeypatch, tmp_path):
     assert expand_home("~/x/~") == f"{tmp_path}/x/~"
     assert expand_home("~x/y") == "~x/y"
     assert expand_home("x/~/y") == "x/~/y"
+
+
+@pytest.mark.parametrize(
+    ("typed", "days"), [("0", 0.0), ("3.5", 3.5), ("1e2", 100.0), (".5", 0.5), ("", None)]
+)
+def test_read_cohort__reads_the_day_a_sample_was_taken(read, typed, days):
+    cohort = read(sheet=f"sample,group,rna,time_days\ns1,CK,x.h5,{typed}\n").cohort
+    assert cohort.samples[0].time_days == days
+
+
+@pytest.mark.parametrize("column", ["time", "days", "time_hours", "time_point", "timing"])
+def test_read_cohort__a_column_of_its_user_is_no_day_and_no_defect(read, column):
+    reading = read(sheet=f"sample,group,rna,{column}\ns1,CK,x.h5,week 2\n")
+    assert reading.defects == []
+    assert reading.cohort.samples[0].time_days is None

@@ -69,3 +69,9 @@ def test_plot_verdicts__takes_claims_none_of_which_could_be_tested():
     ax = plot_verdicts(CLAIMS.tail(1))
     assert faults(ax) == []
     assert legend_names(ax)[0] == "holds (0)"
+
+
+def test_plot_verdicts__leaves_untestable_claims_out_of_the_legend_where_none_is_drawn():
+    ax = plot_verdicts(CLAIMS.head(2))
+    assert legend_names(ax) == ["holds (1)", "underpowered (1)", "contradicted (0)"]
+    assert faults(ax) == []

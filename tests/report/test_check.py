@@ -8,7 +8,20 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from broken import BROKEN, Broken, Spoil, both, drop, hold, in_hdf5, in_sheet, in_yaml, new_h5, put
+from broken import (
+    BROKEN,
+    Broken,
+    Spoil,
+    both,
+    drop,
+    hold,
+    in_hdf5,
+    in_sheet,
+    in_yaml,
+    new_h5,
+    put,
+    with_days,
+)
 from cohorts import edit_cohort
 from tiny import SHEET, some_genes, write_cohort
 
@@ -361,3 +374,9 @@ def test_check__names_what_is_wrong_with_rankings_of_motifs(folder: Path, check:
     assert status == 2
     assert any("overrides.regulons.rankings" in x and "neither feather" in x for x in lines)
     assert any("regulons.motif_factors" in x and "m.tbl does not exist" in x for x in lines)
+
+
+@pytest.mark.parametrize("days", [("0", "0", "7", "14"), ("", "", "7", "14"), ("", "", "", "")])
+def test_check__takes_days_for_a_whole_group_or_for_none(check: Check, folder: Path, days):
+    with_days(*days)(folder)
+    assert check() == (0, [f"{folder}/cohort.yml: nothing wrong"])

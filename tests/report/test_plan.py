@@ -49,3 +49,18 @@ def test_regulons_job__hashes_rankings_the_user_names(tmp_path: Path):
     job = regulons_job(cohort, params, [], DigestCache(tmp_path / "digests.json"))
     assert job.data["rankings"][0] == str(tmp_path / "r.feather")
     assert len(job.data["motif_factors"][1]) == 64
+
+
+def test_make_plan__tells_days_to_the_chapters_that_read_them_alone(tmp_path: Path):
+    path = write_cohort(tmp_path / "cohort")
+    sheet = path.parent / "samples.csv"
+    before = make_plan(read_cohort(path).cohort, tmp_path / "results")
+    lines = sheet.read_text(encoding="utf-8").splitlines()
+    days = ("time_days", "0", "0", "7", "14")
+    rows = [f"{line},{day}" for line, day in zip(lines, days, strict=True)]
+    sheet.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    after = make_plan(read_cohort(path).cohort, tmp_path / "results")
+    changed = [a.name for a, b in zip(after.jobs, before.jobs, strict=True) if a != b]
+    assert changed == ["chapter/cohort"]
+    told = after.job("chapter/cohort").design["samples"]
+    assert [sample["time_days"] for sample in told] == [0.0, 0.0, 7.0, 14.0]

@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from helpers.compute.composition import count_types
+from helpers.compute.course import follow_line, rate_course
 from helpers.compute.resistance import rate_recovery
 from helpers.errors import NotPossibleError
 from helpers.io.objects import write_object
@@ -144,3 +146,35 @@ def test_stage_resistance__says_which_score_is_missing(line, tmp_path: Path):
         stage_resistance(
             folder / "rna.h5ad", folder / "s.h5ad", *outputs, contrast=CONTRAST, params=params
         )
+
+
+def follow(outputs: list[Path], profile: str) -> pd.DataFrame:
+    """Trends of what the stages wrote, over the days the flasks were taken."""
+    rows = [(s.sample, s.group, s.sample, s.time_days) for s in make_design(profile).samples]
+    sheet = pd.DataFrame(rows, columns=["sample", "group", "donor", "time_days"])
+    cells = read_table(outputs[0])
+    proportions = count_types(cells.assign(cell_type=cells["cluster"]), sheet)
+    scores = read_table(outputs[0].parent / "samples.csv")
+    return follow_line(proportions, scores, cells, sheet, CONTRAST, confidence=0.95)[1]
+
+
+@pytest.mark.slow
+def test_follow_line__finds_the_course_that_was_planted_in_the_cells(line):
+    outputs, truth, _ = line
+    stem_like = read_table(outputs[1]).query("stem_like")["cluster"].unique().tolist()
+    found = rate_course(follow(outputs, "resistance"), truth["course"], stem_like)
+    assert found["direction"].tolist() == [1, -1]
+    assert found["as_planted"].tolist() == [True, True]
+
+
+@pytest.mark.slow
+def test_follow_line__finds_no_course_in_the_line_without_one(control):
+    outputs, truth, _ = control
+    planted = truth["course"].query("feature == 'ferroptosis_drivers'")
+    trends = follow(outputs, "resistance_null")
+    assert rate_course(trends, planted, [])["as_planted"].tolist() == [True]
+    shares = trends[
+        (trends["kind"] == "cluster share") & (trends["course"] == "resistant from parental")
+    ]
+    assert len(shares) == 7
+    assert (shares["padj"] > 0.05).all()

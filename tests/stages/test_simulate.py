@@ -223,3 +223,18 @@ def test_prepare_folder__refuses_a_folder_that_has_a_truth_of_its_own(tmp_path):
     (tmp_path / "truth").mkdir()
     with pytest.raises(DataError, match="not empty and not a simulated cohort"):
         prepare_folder(tmp_path, {})
+
+
+@pytest.mark.parametrize("profile", ["resistance", "resistance_null"])
+def test_stage_simulate__a_line_is_a_course_in_days(tmp_path, profile):
+    folder = write(tmp_path / "line", replace(small(profile), n_chromatin_genes=0))
+    sheet = pd.read_csv(folder / "samples.csv")
+    assert sheet["time_days"].tolist() == [0, 0, 0, 60, 30, 90]
+    truth = pd.read_csv(folder / "truth" / "course.csv")
+    assert set(truth["feature"]) == {"stem-like cluster", "ferroptosis_drivers"}
+    assert truth["time_days"].tolist() == [day for day in (0, 0, 0, 60, 30, 90) for _ in range(2)]
+
+
+def test_stage_simulate__patients_are_no_course(cohort):
+    assert "time_days" not in pd.read_csv(cohort / "samples.csv")
+    assert not (cohort / "truth" / "course.csv").exists()

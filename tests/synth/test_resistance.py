@@ -10,6 +10,7 @@ from helpers.synth.design import make_design
 from helpers.synth.programmes import levels
 from helpers.synth.resistance import (
     CLUSTERS,
+    COURSE,
     NEXT,
     RESISTANT,
     STEM,
@@ -121,3 +122,54 @@ def test_make_line_truth__names_the_stem_like_cluster_and_what_moves():
     assert not control["clusters"]["stem_like"].any()
     assert control["signatures"].empty
     assert control["clusters"].groupby("cluster")["fraction"].nunique().max() == 1
+
+
+def test_make_line_sample__stem_like_cells_grow_and_ferroptosis_falls_with_days(line):
+    design, _, samples = line
+    days = {s.sample: s.time_days for s in design.samples}
+    assert [days[name] for name in samples] == [0, 0, 0, 60, 30, 90]
+    share = [100 * (a.obs["subcluster"] == STEM_LIKE).mean() for a in samples.values()]
+    # 300 cells a flask: two standard errors of a share of 19 % are 4.5 %
+    np.testing.assert_allclose(share, [3, 3, 3, 19, 10, 31], atol=5)
+    drivers = list(levels(RESISTANT["ferroptosis_drivers", -1]))
+    level = [np.log2(rates(adata)[drivers]).mean() for adata in samples.values()]
+    assert np.mean(level[:3]) > level[4] + 0.6
+    assert level[4] > level[3] > level[5]
+
+
+def test_course__averages_to_what_the_tables_of_a_condition_say():
+    percent, change = zip(*COURSE.values(), strict=True)
+    assert np.mean(percent) == CLUSTERS.loc[STEM_LIKE, "resistant"]
+    assert np.mean(change) == pytest.approx(1.0)
+
+
+def test_make_line_sample__without_effects_nothing_changes_with_days(control):
+    design, _, samples = control
+    assert [s.time_days for s in design.samples] == [0, 0, 0, 60, 30, 90]
+    share = [100 * (a.obs["subcluster"] == STEM_LIKE).mean() for a in samples.values()]
+    np.testing.assert_allclose(share, 3, atol=3)
+
+
+def test_make_line_truth__says_how_shares_and_genes_change_with_days():
+    course = make_line_truth(make_design("resistance"))["course"].set_index(["sample", "feature"])
+    assert course.loc[("resistant3", "stem-like cluster"), "value"] == pytest.approx(0.31)
+    assert course.loc[("parental1", "stem-like cluster"), "value"] == pytest.approx(0.03)
+    assert course.loc[("resistant3", "ferroptosis_drivers"), "value"] == pytest.approx(-1.2 * 1.25)
+    directions = course["direction"].groupby("feature").unique().map(list).to_dict()
+    assert directions == {"stem-like cluster": [1], "ferroptosis_drivers": [-1]}
+    control = make_line_truth(make_design("resistance_null"))["course"]
+    assert control["direction"].tolist() == [0] * 12
+    assert control["value"].round(6).unique().tolist() == [0.03, 0.0]
+
+
+def test_make_line__expresses_no_marker_of_other_blood_cells(line):
+    design, landscape, _ = line
+    genes = landscape.genes
+    chosen = genes["gene"].isin(["CD3D", "MS4A1", "LYZ", "NKG7"]).to_numpy()
+    assert chosen.sum() >= 3
+    assert np.exp(landscape.log_rates["parental", "0"][chosen]).max() < 0.2
+    other = str(genes["gene"][~genes["gene"].isin(line_genes()) & ~chosen].iloc[7])
+    silent = make_line(genes, design, markers=frozenset({other, "CD34"}))
+    rate = dict(zip(genes["gene"], np.exp(silent.log_rates["parental", "0"]), strict=True))
+    assert rate[other] < 0.2
+    assert rate["CD34"] > 0.2  # a gene of the line's own stays

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from helpers.schema import BATCH, DONOR, GROUP, SAMPLE
+from helpers.schema import BATCH, DONOR, GROUP, SAMPLE, TIME
 
 
 def describe_samples(samples: pd.DataFrame) -> pd.DataFrame:
@@ -11,11 +11,13 @@ def describe_samples(samples: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     samples
-        ``sample``, ``donor``, ``group``, ``batch`` and the flags ``rna`` and ``fragments``.
+        ``sample``, ``donor``, ``group``, ``batch``, ``time_days`` and the flags ``rna`` and ``fragments``.
     """
     table = samples[[SAMPLE, DONOR, GROUP]].copy()
     if (samples[BATCH] != "").any():
         table[BATCH] = samples[BATCH]
+    if samples[TIME].notna().any():
+        table[TIME] = samples[TIME]
     return table.assign(RNA=samples["rna"], chromatin=samples["fragments"])
 
 

@@ -16,7 +16,8 @@ HALF = 0.5
 N_PARAMETERS = {"LL.3": 3, "LL.4": 4, "LL.5": 5, "W1.4": 4}
 ASYMMETRY = (0.05, 20.0)  # of the fifth parameter of LL.5
 BEYOND = np.log(100.0)  # half-maximal doses are looked for this far outside the doses tested
-FIRST_STEPS, ZOOM_STEPS = {1: 41, 2: 41, 3: 21}, {1: 9, 2: 7, 3: 7}
+FIRST_STEPS, ZOOM_STEPS = {1: 41, 2: 41, 3: 21}, {1: 17, 2: 7, 3: 7}
+SHRINK = {1: 0.125, 2: 0.5, 3: 0.5}  # of the window; on a line to the best candidate's neighbours
 PRECISION = 1e-3  # of logarithms of slope and dose, where the grid stops
 MAX_ROUNDS = 200
 WELL = ["line", "parental", "plate", "replicate", "drug", "unit", "dose", "viability", "gr"]
@@ -91,10 +92,19 @@ def _position(share: float, log_f: float, model: CurveModel) -> float:
 
 @dataclass(frozen=True)
 class _Problem:
-    """A curve to fit; plateaus are solved for exactly, slope and dose are searched."""
+    """A curve to fit; plateaus are solved for exactly, slope and dose are searched.
+
+    Wells of one dose enter as their mean and number: with the sum of squares of all wells, that
+    is the sum of squared residuals of every well, for a fraction of the work.
+    """
 
     log_dose: np.ndarray
+    """One entry a dose."""
     response: np.ndarray
+    """Mean of the wells of each dose."""
+    n_wells: np.ndarray
+    total: float
+    """Sum of squares of all wells' responses."""
     model: CurveModel
     bounds: Bounds
     half_at: float | None = None
@@ -109,40 +119,49 @@ class _Problem:
         z = slope * (self.log_dose[None, :] - theta[:, 1:2])
         left = _remaining(z, theta[:, 2:], self.model)
         if self.half_at is None:
-            return _fit_plateaus(left, self.response, self.bounds)
+            return _fit_plateaus(left, self)
         z_half = slope[:, 0] * (self.half_at - theta[:, 1])
         left_half = _remaining(z_half, theta[:, 2], self.model)
-        return _fit_top(left, left_half, self.response, self.bounds)
+        return _fit_top(left, left_half, self)
 
     def residual(self, theta: np.ndarray) -> np.ndarray:
-        """What one candidate leaves, well by well."""
+        """What one candidate leaves of the means, dose by dose, weighted by their wells."""
         bottom, top, _ = self.solve(theta[None, :])[0]
         z = np.exp(theta[0]) * (self.log_dose - theta[1])
         left = _remaining(z, theta[2], self.model)
-        return np.asarray(bottom + (top - bottom) * left - self.response)
+        off = bottom + (top - bottom) * left - self.response
+        return np.asarray(np.sqrt(self.n_wells) * off)
 
 
-def _fit_plateaus(left: np.ndarray, y: np.ndarray, bounds: Bounds) -> np.ndarray:
+def _fit_plateaus(left: np.ndarray, problem: _Problem) -> np.ndarray:
     """Least squares of ``bottom (1 - left) + top left`` within a box, for every row of ``left``.
 
     The minimum of a quadratic over a box is its own minimum or lies on an edge.
     """
-    gone = 1 - left
-    gg, gl, ll = (gone**2).sum(axis=1), (gone * left).sum(axis=1), (left**2).sum(axis=1)
-    gy, ly, yy = gone @ y, left @ y, float(y @ y)
-    determinant = gg * ll - gl**2
-    safe = np.where(determinant > 1e-12 * gg * ll, determinant, np.inf)
-    inner = ((ll * gy - gl * ly) / safe, (gg * ly - gl * gy) / safe)
-    inside = np.isfinite(safe) & _within(inner[0], bounds.bottom) & _within(inner[1], bounds.top)
-    candidates = [(np.where(inside, inner[0], np.nan), np.where(inside, inner[1], np.nan))]
-    for bottom in bounds.bottom:
+    gone, bounds, n = 1 - left, problem.bounds, problem.n_wells
+    gg, gl, ll = gone**2 @ n, (gone * left) @ n, left**2 @ n
+    sums = n * problem.response
+    gy, ly, yy = gone @ sums, left @ sums, problem.total
+    candidates = []
+    if _is_open(bounds.bottom) and _is_open(bounds.top):
+        determinant = gg * ll - gl**2
+        safe = np.where(determinant > 1e-12 * gg * ll, determinant, np.inf)
+        inner = ((ll * gy - gl * ly) / safe, (gg * ly - gl * gy) / safe)
+        inside = (
+            np.isfinite(safe) & _within(inner[0], bounds.bottom) & _within(inner[1], bounds.top)
+        )
+        candidates.append((np.where(inside, inner[0], np.nan), np.where(inside, inner[1], np.nan)))
+    # An edge of no width holds the minimum: the others need no look.
+    for bottom in dict.fromkeys(bounds.bottom) if _is_open(bounds.top) else ():
         if np.isfinite(bottom):
             top = np.clip((ly - bottom * gl) / np.maximum(ll, 1e-300), *bounds.top)
             candidates.append((np.full(len(left), bottom), top))
-    for top in bounds.top:
+    for top in dict.fromkeys(bounds.top) if _is_open(bounds.bottom) else ():
         if np.isfinite(top):
             bottom = np.clip((gy - top * gl) / np.maximum(gg, 1e-300), *bounds.bottom)
             candidates.append((bottom, np.full(len(left), top)))
+    if not candidates:
+        candidates = [(np.full(len(left), bounds.bottom[0]), np.full(len(left), bounds.top[0]))]
     table = np.stack([np.stack(pair, axis=-1) for pair in candidates])
     c, d = table[..., 0], table[..., 1]
     rss = yy - 2 * (c * gy + d * ly) + c**2 * gg + 2 * c * d * gl + d**2 * ll
@@ -152,15 +171,21 @@ def _fit_plateaus(left: np.ndarray, y: np.ndarray, bounds: Bounds) -> np.ndarray
     return np.column_stack([c[best, row], d[best, row], rss[best, row]])
 
 
-def _fit_top(left: np.ndarray, left_half: np.ndarray, y: np.ndarray, bounds: Bounds) -> np.ndarray:
+def _fit_top(left: np.ndarray, left_half: np.ndarray, problem: _Problem) -> np.ndarray:
     """As :func:`_fit_plateaus` with the curve at half its top where ``left`` is ``left_half``."""
+    bounds, n, y = problem.bounds, problem.n_wells, problem.response
     possible = left_half < 1 - 1e-9
     ratio = (HALF - left_half) / np.where(possible, 1 - left_half, 1.0)  # bottom / top
     shape = ratio[:, None] * (1 - left) + left
-    top = np.clip(shape @ y / np.maximum((shape**2).sum(axis=1), 1e-300), *bounds.top)
-    rss = ((y[None, :] - top[:, None] * shape) ** 2).sum(axis=1)
+    top = np.clip(shape @ (n * y) / np.maximum(shape**2 @ n, 1e-300), *bounds.top)
+    within = max(problem.total - float(n @ y**2), 0.0)
+    rss = (y - top[:, None] * shape) ** 2 @ n + within
     allowed = possible & _within(ratio * top, bounds.bottom)
     return np.column_stack([ratio * top, top, np.where(allowed, rss, np.inf)])
+
+
+def _is_open(bounds: tuple[float, float]) -> bool:
+    return bounds[0] < bounds[1]
 
 
 def _within(values: np.ndarray, bounds: tuple[float, float]) -> np.ndarray:
@@ -170,7 +195,7 @@ def _within(values: np.ndarray, bounds: tuple[float, float]) -> np.ndarray:
 def _search(problem: _Problem, lows: np.ndarray, highs: np.ndarray) -> np.ndarray:
     """Candidate with the least residual between two corners, by a grid that zooms in.
 
-    The window moves to the best candidate and halves once that lies near its middle, so that it
+    The window moves to the best candidate and shrinks once that lies near its middle, so that it
     follows narrow valleys.
     """
     free = np.flatnonzero(highs > lows)
@@ -181,7 +206,7 @@ def _search(problem: _Problem, lows: np.ndarray, highs: np.ndarray) -> np.ndarra
         low, high = np.maximum(lows, best - width), np.minimum(highs, best + width)
         found = _best_of(problem, low, high, n_steps)
         if (np.abs(found - best) <= width / 2).all():
-            width = width / 2
+            width = width * SHRINK.get(len(free), 0.5)
         best = found
         if width.max() < PRECISION:
             break
@@ -276,8 +301,13 @@ def fit_curve(
 
 
 def _pose(dose: np.ndarray, response: np.ndarray, model: CurveModel, bounds: Bounds) -> _Problem:
+    doses, place, n_wells = np.unique(dose, return_inverse=True, return_counts=True)
+    mean = np.bincount(place, weights=response) / n_wells
     with np.errstate(divide="ignore"):
-        return _Problem(np.log(dose), response, model, bounds)
+        log_dose = np.log(doses)
+    return _Problem(
+        log_dose, mean, n_wells.astype(float), float(response @ response), model, bounds
+    )
 
 
 def profile_dose(

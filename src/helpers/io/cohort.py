@@ -18,6 +18,7 @@ from helpers.schema import (
     PATH_COLUMNS,
     REQUIRED_SHEET_COLUMNS,
     SHEET_COLUMNS,
+    TIME,
     Bulk,
     BulkTables,
     Cohort,
@@ -26,6 +27,7 @@ from helpers.schema import (
     Genome,
     Sample,
     compose,
+    days_problem,
     name_problem,
 )
 
@@ -406,7 +408,13 @@ def _read_row(reading: Reading, sheet: Path, number: int, record: dict[str, str]
             what = f"{names[column]!r} {problem}" if names[column] else problem
             spot = f"{sheet.name}:{number}/{column}"
             reading.fault(spot, what, f"a {column}, printable and short", "type it again")
-    if problems:
+    days = record.get(TIME, "")
+    problem = days_problem(days) if days else ""
+    if problem:
+        expected = "days since the start of treatment, such as 0, 7 or 3.5"
+        remedy = "type the number alone, or leave it empty for the whole group"
+        reading.fault(f"{sheet.name}:{number}/{TIME}", f"{days!r} {problem}", expected, remedy)
+    if problems or problem:
         reading.lost_rows += 1
         return
     paths = {
@@ -414,9 +422,9 @@ def _read_row(reading: Reading, sheet: Path, number: int, record: dict[str, str]
         for column in PATH_COLUMNS
         if record.get(column)
     }
-    reading.samples.append(
-        Sample(row=number, **paths, **(names | {"batch": names["batch"] or None}))
-    )
+    names_given = names | {"batch": names["batch"] or None}
+    time_days = float(days) if days else None
+    reading.samples.append(Sample(row=number, time_days=time_days, **paths, **names_given))
 
 
 def expand_home(text: str) -> str:

@@ -30,6 +30,8 @@ def plot_verdicts(claims: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     y = np.arange(len(claims))
     for verdict, (colour, marker) in VERDICT_STYLE.items():
         mine = (claims["verdict"] == verdict).to_numpy()
+        if verdict == "not testable" and not mine.any():
+            continue  # they are not drawn where others are
         ax.hlines(y[mine], low[mine], high[mine], color=colour, linewidth=1.1)
         ax.scatter(
             effect[mine].fillna(0.0),

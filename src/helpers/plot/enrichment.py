@@ -21,6 +21,7 @@ from helpers.plot.style import (
     plain,
 )
 
+LEAST_ROWS = 6
 LARGEST_PT2 = 60.0
 LINE = 42  # letters of a term on one line
 TICKS = (2, 5, 10, 20, 50, 100)
@@ -151,7 +152,8 @@ def plot_rankings(ranked: pd.DataFrame, *, by: str, parts: list[str], fdr: float
         ``by``, ``library``, ``term``, ``nes``, ``padj``; bars of called terms are filled.
     """
     most = max((int((ranked[by] == part).sum()) for part in parts), default=1)
-    figure, axes = new_grid(PAGE_WIDTH_MM, 26 + 7.4 * most, 1, max(2, len(parts)))
+    n = max(1, len(parts))
+    figure, axes = new_grid(PAGE_WIDTH_MM * n / max(2, n), 26 + 7.4 * most, 1, n)
     for ax, part in zip(axes, parts, strict=False):
         mine = ranked[ranked[by] == part].sort_values("nes")
         colours = [OKABE_ITO[5] if nes > 0 else OKABE_ITO[0] for nes in mine["nes"]]
@@ -179,7 +181,8 @@ def plot_term_dots(terms: pd.DataFrame, *, order: list[str], ax: Axes | None = N
         Subclusters in the order of the columns.
     """
     rows = list(dict.fromkeys(zip(terms["library"], terms["term"], strict=True)))
-    ax = own_axes(ax, max(110, 92 + 9 * len(order)), 34 + 6.4 * len(rows))
+    # Room for legend and colours where there are few terms.
+    ax = own_axes(ax, max(110, 92 + 9 * len(order)), 34 + 6.4 * max(LEAST_ROWS, len(rows)))
     y = [rows.index(pair) for pair in zip(terms["library"], terms["term"], strict=True)]
     x = [order.index(name) for name in terms["subcluster"]]
     strength = -np.log10(np.maximum(terms["padj"].to_numpy(dtype=float), 1e-300))

@@ -29,7 +29,8 @@ def plot_concordance(paired: pd.DataFrame, *, cell_types: list[str]) -> Figure:
     cell_types
         One pair of axes each.
     """
-    figure, axes = new_grid(PAGE_WIDTH_MM, 80, 1, max(2, len(cell_types)))
+    n = max(1, len(cell_types))
+    figure, axes = new_grid(PAGE_WIDTH_MM * n / max(2, n), 80, 1, n)
     for ax, kind in zip(axes, cell_types, strict=False):
         mine = paired[(paired[CELL_TYPE] == kind) & paired["sample_log2fc"].notna()]
         for name, (colour, marker, label) in CALLS.items():

@@ -55,7 +55,7 @@ def plot_volcano(
         if label != "not called":
             _name(ax, genes[chosen].assign(y=strength[chosen]), named)
     ax.axvline(0, color=DARK, linewidth=0.5)
-    ax.margins(0.12, 0.08)
+    ax.margins(0.22, 0.08)
     ax.set_xlabel("log2 fold change")
     ax.set_ylabel("p-value (−log10)")
     side_legend(ax, title="genes", top=True)
@@ -63,16 +63,20 @@ def plot_volcano(
 
 
 def _name(ax: Axes, genes: pd.DataFrame, named: int) -> None:
-    """Names beside the strongest genes, from the top, pushed down where two would touch."""
+    """Names of the strongest genes in a column beside them, each with a line to its point."""
     best = genes.sort_values("y", ascending=False).head(named)
+    folds = best["log2fc"]
+    edge = (folds.max() if (folds > 0).all() else folds.min()) if len(best) else 0.0
+    gap = 0.05 * max(float(genes["log2fc"].abs().max()), 0.1) if len(genes) else 0.0
     step = 0.045 * max(float(genes["y"].max()), 1.0) if len(genes) else 0.0
     last = np.inf
     for row in best.itertuples():
         side = 1 if row.log2fc > 0 else -1
         last = min(float(row.y), last - step)
         ax.annotate(
-            str(getattr(row, GENE)), (row.log2fc, last), xytext=(4 * side, 0),
-            textcoords="offset points", ha="left" if side > 0 else "right", va="center", fontsize=6,
+            str(getattr(row, GENE)), (row.log2fc, row.y), xytext=(edge + gap * side, last),
+            textcoords="data", ha="left" if side > 0 else "right", va="center", fontsize=6,
+            arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.5, "shrinkA": 1, "shrinkB": 2},
         )  # fmt: skip
 
 

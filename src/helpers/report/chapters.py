@@ -97,6 +97,8 @@ class Chapter:
     """Tables of what was planted that it compares with, in simulated cohorts."""
     genome: tuple[str, ...] = ()
     """Files of the genome it needs, as the cohort file names them."""
+    times: bool = False
+    """Whether it reads when samples were taken."""
 
 
 CHAPTERS: tuple[Chapter, ...] = (
@@ -106,6 +108,7 @@ CHAPTERS: tuple[Chapter, ...] = (
         "The cohort",
         "study design",
         "Who was sampled, and what was measured on whom?",
+        times=True,
     ),
     Chapter(
         "quality",
@@ -141,7 +144,7 @@ CHAPTERS: tuple[Chapter, ...] = (
         "enrichment",
         "Genes and processes",
         "Figure 3A–D",
-        "Which genes and processes differ between non-remission and remission in HSC/MPP and Pro-B?",
+        "Which genes and processes differ between groups (non-remission and remission) in HSC/MPP and Pro-B?",
         needs=("rna",),
         objects=(RNA_OBJECT, *EXPRESSION_TABLES),
         truth=("pathways",),
@@ -232,7 +235,8 @@ CHAPTERS: tuple[Chapter, ...] = (
         needs=("rna",),
         roles=("parental", "resistant"),
         objects=(*SIGNATURE_OBJECTS, *RESISTANCE_TABLES),
-        truth=("cells", "clusters", "signatures"),
+        truth=("cells", "clusters", "signatures", "course"),
+        times=True,
     ),
     Chapter(
         "dose_response",

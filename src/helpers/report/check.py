@@ -23,7 +23,7 @@ from helpers.params import (
     nearest,
     scan_problems,
 )
-from helpers.schema import PATH_COLUMNS, ROLES, BulkTables, CohortFile, Sample
+from helpers.schema import PATH_COLUMNS, ROLES, TIME, BulkTables, CohortFile, Sample
 
 # Parameters that name files: what such a file is, where it is sought, and how it is read.
 REFERENCE_FILES: tuple[tuple[str, str, Callable[[str], Path], Callable[[Path], object]], ...] = (
@@ -76,6 +76,7 @@ def _check_sheet(reading: Reading, file: CohortFile) -> Iterator[Defect]:
         yield from _check_groups(reading, file, sheet)
     yield from _check_repeats(reading.samples, sheet)
     yield from _check_donors(reading, file, sheet)
+    yield from _check_times(reading.samples, sheet)
     n_folders = sum(s.rna is not None and os.path.isdir(s.rna) for s in reading.samples)
     assembly = None if "assembly" in reading.faulty else file.assembly
     lengths = _genome_lengths(reading, file) if assembly else None
@@ -327,6 +328,19 @@ def _check_donors(reading: Reading, file: CohortFile, sheet: str) -> Iterator[De
                 else "leave the others out, or read the comparison as one of unrelated samples"
             )
             yield Defect(_side(reading, i, "test"), what, expected, remedy, "warning")
+
+
+def _check_times(samples: list[Sample], sheet: str) -> Iterator[Defect]:
+    """A group is a time course or it is none: every sample has its day, or no sample has one."""
+    timed = {sample.group for sample in samples if sample.time_days is not None}
+    for sample in samples:
+        if sample.group in timed and sample.time_days is None:
+            what = (
+                f"sample {sample.sample!r} has no time, others of group {sample.group!r} have one"
+            )
+            expected = "days for every sample of a group, or for none"
+            remedy = "fill it in (0 before treatment), or empty the column for the group"
+            yield Defect(f"{sheet}:{sample.row}/{TIME}", what, expected, remedy)
 
 
 def _check_paths(reading: Reading, sample: Sample, sheet: str) -> Iterator[Defect]:

@@ -24,6 +24,7 @@ from helpers.schema import (
     RESULT_COLUMNS,
     SAMPLE,
     SUBCLUSTER,
+    TIME,
     Claim,
     Contrast,
 )
@@ -32,7 +33,7 @@ SHOWN_ROWS = 200  # rows of a table put on the page; all are in the file
 PNG_DPI = 300
 WORK = "work"
 BARCODES = (SAMPLE, GROUP, "verdict")  # columns every table of barcodes has
-SHEET = [*NAME_COLUMNS, "key", "rna", "fragments"]
+SHEET = [*NAME_COLUMNS, "key", "rna", "fragments", TIME]
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class Page:
     @property
     def samples(self) -> pd.DataFrame:
         """The sample sheet, one row a sample, ordered by group."""
-        sheet = pd.DataFrame(self.job.design["samples"], columns=SHEET)
+        sheet = pd.DataFrame(self.job.design["samples"], columns=SHEET).astype({TIME: float})
         order = {label: i for i, label in enumerate(self.groups.values())}
         return sheet.sort_values(
             GROUP, key=lambda s: s.map(order), kind="stable", ignore_index=True
@@ -203,9 +204,14 @@ class Page:
         alt: str,
         otherwise: str,
     ) -> Html:
-        """A panel where ``condition`` holds, else the sentence why there is none."""
+        """A panel where ``condition`` holds, else the sentence why there is none.
+
+        The sentence may be empty where a panel before has said it for several.
+        """
         if condition:
             return self.panel(panel, draw(), data, caption=caption, alt=alt)
+        if not otherwise:
+            return Html("")
         name = html.escape(panel)
         reason = html.escape(otherwise)
         return Html(f'<p class="absent"><strong>Panel {name} is not shown.</strong> {reason}</p>')
@@ -228,9 +234,11 @@ class Page:
     def table_if(
         self, condition: object, name: str, table: pd.DataFrame, *, caption: str, otherwise: str
     ) -> Html:
-        """A table where ``condition`` holds, else the sentence why there is none."""
+        """A table where ``condition`` holds, else the sentence why there is none, if any."""
         if condition:
             return self.table(name, table, caption=caption)
+        if not otherwise:
+            return Html("")
         return Html(f'<p class="absent">{html.escape(otherwise)}</p>')
 
     def truth_table(

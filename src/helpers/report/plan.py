@@ -37,7 +37,7 @@ from helpers.report.pipeline import (
     signatures_job,
     subcluster_job,
 )
-from helpers.schema import Cohort
+from helpers.schema import TIME, Cohort
 
 BOOK_PAGE = "book/html/index.html"
 CLAIMS = PARAMS / "claims.yml"
@@ -124,11 +124,12 @@ def _stage_jobs(
     return jobs
 
 
-def _design(cohort: Cohort) -> dict[str, object]:
-    """What every chapter may say of the cohort."""
+def _design(cohort: Cohort, *, times: bool = False) -> dict[str, object]:
+    """What every chapter may say of the cohort; days of the samples only if it asks for them."""
     samples = [
         sample_row(s)
         | {"key": s.key, "rna": s.rna is not None, "fragments": s.fragments is not None}
+        | ({TIME: s.time_days} if times and s.time_days is not None else {})
         for s in cohort.samples
     ]
     return {
@@ -183,7 +184,7 @@ def _chapter_job(
         optional=optional,
         outputs=(f"chapters/{chapter.id}.json",),
         params=params.model_dump(),
-        design=_design(cohort),
+        design=_design(cohort, times=chapter.times),
         data=data,
         **code_of(
             *notebook_imports(notebook),

@@ -24,7 +24,8 @@ title: "My cohort"
 # Genome the data were aligned to: GRCh38 (hg38) or GRCh37 (hg19).
 assembly: GRCh38
 
-# Sample sheet, relative to this file.
+# Sample sheet, relative to this file. A column time_days (days since the start of treatment, 0 before
+# it; for every sample of a group or for none) makes a course of samples taken on different days.
 samples: samples.csv
 
 # Groups: role -> label as in the column group of the sheet. The roles reference, responder and

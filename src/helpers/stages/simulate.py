@@ -105,9 +105,9 @@ def _write_cells(
 ) -> None:
     """Samples, sample sheet and what was planted in the cells."""
     line = design.profile in LINE_PROFILES
-    wanted = wanted | line_genes() if line else wanted
+    markers, wanted = frozenset(wanted), wanted | line_genes() if line else wanted
     genes = choose_genes(read_genes(), design, wanted=wanted, added=added)
-    landscape = make_line(genes, design) if line else make_landscape(genes, design)
+    landscape = make_line(genes, design, markers=markers) if line else make_landscape(genes, design)
     arms = arm_of_genes(genes)
     write_one = partial(_write_sample, folder, landscape, design, arms=arms)
     truths = []
@@ -227,6 +227,8 @@ def _write_sheet(folder: Path, design: Design) -> None:
             "rna": [f"{s.sample}/filtered_feature_bc_matrix.h5" for s in design.samples],
         }
     )
+    if any(s.time_days is not None for s in design.samples):
+        sheet["time_days"] = [s.time_days for s in design.samples]
     if design.n_chromatin_genes:
         sheet["peaks"] = [f"{s.sample}/peaks.bed" for s in design.samples]
         sheet["fragments"] = [f"{s.sample}/fragments.tsv.gz" for s in design.samples]

@@ -14,6 +14,8 @@ CONTROLS = "CK"
 CONDITIONS = ("parental", "resistant")
 LINE_PROFILES = ("resistance", "resistance_null")
 SAMPLES_PER_GROUP = 3
+# Days under the drug at which the flasks of each condition are taken.
+DAYS = {"parental": (0, 0, 0), "resistant": (60, 30, 90)}
 
 # Mean percent of each type by group. Liu et al. 2025 print the figure, not the numbers: these
 # follow its sentences. NCR: Pro-B first, HSC/MPP up, naive CD4 T and naive B down; CR like CK.
@@ -107,6 +109,8 @@ class SampleDesign:
     """Own stream of random numbers, so that samples can be made in any order."""
     n_nuclei: int = 0
     """Nuclei whose chromatin is measured; none where 0."""
+    time_days: float | None = None
+    """Days since the start of treatment, where the cohort is a course."""
 
 
 @dataclass(frozen=True)
@@ -182,14 +186,17 @@ def _count_nuclei(profile: str, n_cells: int, groups: np.ndarray) -> tuple[np.nd
 
 
 def _line_design(profile: str, total: int, seed: int, difficulty: Difficulty) -> Design:
-    """Three flasks of a line and three of its resistant daughter."""
+    """Three flasks of a line, and three of its resistant daughter on the way to resistance."""
     _, n_genes, title, effects = PROFILES[profile]
     groups = np.repeat(CONDITIONS, SAMPLES_PER_GROUP)
     seeds = np.random.SeedSequence(seed).generate_state(len(groups) + 1)
     cells = split_total(total, np.ones(len(groups)))
+    days = [day for group in CONDITIONS for day in DAYS[group]]
     samples = tuple(
-        SampleDesign(f"{group}{i % SAMPLES_PER_GROUP + 1}", str(group), int(n), int(own))
-        for i, (group, n, own) in enumerate(zip(groups, cells, seeds[1:], strict=True))
+        SampleDesign(
+            f"{group}{i % SAMPLES_PER_GROUP + 1}", str(group), int(n), int(own), time_days=day
+        )
+        for i, (group, n, own, day) in enumerate(zip(groups, cells, seeds[1:], days, strict=True))
     )
     return Design(profile, title, samples, n_genes, int(seeds[0]), difficulty, effects)
 

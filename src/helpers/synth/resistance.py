@@ -1,7 +1,8 @@
 """A simulated cell line and its resistant daughter: clusters, a stem-like one, ferroptosis turned down.
 
 After the poster on selinexor resistance of K562, which prints figures and no numbers: one cluster
-has the marks of stem cells and grows in the resistant line, and ferroptosis is weaker there.
+has the marks of stem cells and grows in the resistant line, and ferroptosis is weaker there. Flasks
+under the drug are taken on different days, and both changes go on with time.
 """
 
 import anndata as ad
@@ -11,12 +12,21 @@ from scipy import sparse
 
 from helpers.synth.design import Design, SampleDesign
 from helpers.synth.programmes import (
+    CELL_TYPES,
     HOUSEKEEPING,
     MITOCHONDRIAL_LEVEL,
     RIBOSOMAL_LEVEL,
     levels,
+    type_levels,
 )
-from helpers.synth.rna import SHIFTED_BASE, Landscape, draw_barcodes, draw_counts, is_ribosomal
+from helpers.synth.rna import (
+    BACKGROUND,
+    SHIFTED_BASE,
+    Landscape,
+    draw_barcodes,
+    draw_counts,
+    is_ribosomal,
+)
 
 LINE = "K562"
 STEM_LIKE = "6"
@@ -25,6 +35,9 @@ CLUSTERS = pd.DataFrame(
     {"parental": [25, 22, 18, 14, 11, 7, 3], "resistant": [17, 14, 18, 14, 10, 7, 20]},
     index=list("0123456"),
 )
+# Day under the drug -> percent of the stem-like cluster, and how much of the change of genes has
+# come about. Over the three days both average to what the tables of a condition say.
+COURSE = {30.0: (10.0, 0.75), 60.0: (19.0, 1.0), 90.0: (31.0, 1.25)}
 EDGE_SHARE, EDGE_SD = 0.2, 0.45  # random genes that tell a cluster from the others
 # Cells lie between their cluster and the next one: how far, in steps, so that states pass over.
 NEXT = {"6": "2", "2": "0", "0": "1", "1": "3", "3": "4", "4": "5", "5": "0"}
@@ -62,15 +75,22 @@ def line_genes() -> set[str]:
     return {gene for table in tables for gene in levels(table)}
 
 
-def make_line(genes: pd.DataFrame, design: Design) -> Landscape:
+def make_line(
+    genes: pd.DataFrame, design: Design, *, markers: frozenset[str] = frozenset()
+) -> Landscape:
     """Mean expression of every cluster of the line, parental and resistant.
+
+    Parameters
+    ----------
+    markers
+        Genes by which types of blood cells are told; the line is none of them.
 
     Returns
     -------
     ``log_rates`` is keyed by condition and cluster.
     """
     rng = np.random.default_rng([design.seed, 11])
-    base = _line_base(genes, rng)
+    base = _line_base(genes, markers, rng)
     quiet = ~genes["gene"].isin(line_genes() | set(levels(HOUSEKEEPING))).to_numpy()
     rates = {}
     for cluster in CLUSTERS.index:
@@ -85,10 +105,15 @@ def make_line(genes: pd.DataFrame, design: Design) -> Landscape:
     return Landscape(genes, rates, np.zeros((0, len(genes))))
 
 
-def _line_base(genes: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
+def _line_base(
+    genes: pd.DataFrame, markers: frozenset[str], rng: np.random.Generator
+) -> np.ndarray:
     symbols = genes["gene"]
     rate = rng.lognormal(0, 1.6, len(genes))
     rate *= 6000 / rate.sum()
+    # A line of erythroid stamp expresses no markers of the other blood cells.
+    foreign = {gene for kind in CELL_TYPES for gene in type_levels(kind)} | markers
+    rate[symbols.isin(foreign).to_numpy()] = BACKGROUND
     rate[symbols.isin(line_genes()).to_numpy()] = SHIFTED_BASE
     for table in (ERYTHROID, HOUSEKEEPING):
         known = symbols.map(levels(table)).to_numpy(dtype=float)
@@ -119,10 +144,11 @@ def make_line_sample(landscape: Landscape, design: Design, sample: SampleDesign)
     """
     rng = np.random.default_rng([design.seed, 12, sample.seed])
     condition = sample.group if design.group_effects else "parental"
-    share = CLUSTERS[condition].to_numpy() / CLUSTERS[condition].sum()
+    share = _share(condition, sample.time_days).to_numpy()
     cluster = rng.choice(CLUSTERS.index.to_numpy(), sample.n_cells, p=share)
     flask = rng.normal(0, design.difficulty.donor_sd / 2, len(landscape.genes))
-    states = np.array([rate + flask for rate in _between(landscape, condition)])
+    change = _progress(condition, sample.time_days)
+    states = np.array([rate + flask for rate in _between(landscape, condition, change)])
     obs = pd.DataFrame({"cell_type": LINE, "subcluster": cluster, "dormant": False})
     dying = rng.random(len(obs)) < design.difficulty.dying_rate
     obs["kind"] = np.where(dying, "dying", "good")
@@ -140,11 +166,30 @@ def make_line_sample(landscape: Landscape, design: Design, sample: SampleDesign)
     return ad.AnnData(counts[order], obs=obs.iloc[order], var=landscape.genes.set_index("gene"))
 
 
-def _between(landscape: Landscape, condition: str) -> list[np.ndarray]:
+def _share(condition: str, day: float | None) -> pd.Series:
+    """Share of each cluster in a condition, the stem-like one as on the day."""
+    percent = CLUSTERS[condition].astype(float)
+    if condition == "resistant" and day in COURSE:
+        rest = percent.drop(STEM_LIKE)
+        percent = rest * (100 - COURSE[day][0]) / rest.sum()
+        percent[STEM_LIKE] = COURSE[day][0]
+    return percent / percent.sum()
+
+
+def _progress(condition: str, day: float | None) -> float:
+    """How much of the change of a condition's genes has come about on a day."""
+    return COURSE[day][1] if condition == "resistant" and day in COURSE else 1.0
+
+
+def _between(landscape: Landscape, condition: str, change: float) -> list[np.ndarray]:
     """Log rates of every cluster and step towards the next."""
-    rates = landscape.log_rates
+    start = {name: landscape.log_rates["parental", name] for name in CLUSTERS.index}
+    rates = {
+        name: rate + change * (landscape.log_rates[condition, name] - rate)
+        for name, rate in start.items()
+    }
     return [
-        (1 - step) * rates[condition, name] + step * rates[condition, NEXT[name]]
+        (1 - step) * rates[name] + step * rates[NEXT[name]]
         for name in CLUSTERS.index
         for step in STEPS
     ]
@@ -165,4 +210,24 @@ def make_line_truth(design: Design) -> dict[str, pd.DataFrame]:
     columns = [
         "cell_type", "subcluster", "contrast", "signature", "direction", "gene", "log2fc", "fraction",
     ]  # fmt: skip
-    return {"clusters": clusters, "signatures": pd.DataFrame(rows, columns=columns)}
+    return {
+        "clusters": clusters,
+        "signatures": pd.DataFrame(rows, columns=columns),
+        "course": _course_truth(design),
+    }
+
+
+def _course_truth(design: Design) -> pd.DataFrame:
+    """What is planted over days: a flask's percent of stem-like cells and change of genes."""
+    rows = []
+    for sample in design.samples:
+        condition = sample.group if design.group_effects else "parental"
+        share, day = _share(condition, sample.time_days)[STEM_LIKE], sample.time_days
+        rows.append((sample.sample, sample.group, day, "stem-like cluster", 1, share))
+        drivers = levels(RESISTANT["ferroptosis_drivers", -1]).values()
+        change = _progress(condition, day) if condition == "resistant" else 0.0
+        fold = float(np.mean(list(drivers))) * change + 0.0  # no minus before a zero
+        rows.append((sample.sample, sample.group, day, "ferroptosis_drivers", -1, fold))
+    columns = ["sample", "group", "time_days", "feature", "direction", "value"]
+    table = pd.DataFrame(rows, columns=columns)
+    return table if design.group_effects else table.assign(direction=0)
