@@ -8,7 +8,9 @@ from helpers.compute.discovery import (
     SCORE,
     Validation,
     adjust_score,
+    check_hazards,
     compare_risk_groups,
+    describe_proportionality,
     draw_survival,
     list_patients,
     measure_signature,
@@ -160,6 +162,40 @@ def test_adjust_score__leaves_out_classes_without_an_event(planted):
     assert not table["term"].str.contains("never").any()
     n_known = rare["cytogenetic_risk"].isin(["good", "poor"]).sum()
     assert set(table["n"]) == {200, n_known}
+
+
+def test_check_hazards__rates_every_term_of_every_model_of_the_hazards(planted):
+    checks = check_hazards(planted)
+    hazards = adjust_score(planted, confidence=0.95)
+    assert checks["model"].drop_duplicates().tolist() == hazards["model"].unique().tolist()
+    every = checks[checks["model"] == "score, age and risk"].set_index("term")
+    assert every["df"].to_dict() == {SCORE: 1, "age (per 10 years)": 1, "cytogenetic risk": 1,
+                                     "GLOBAL": 3}  # fmt: skip
+    n_known = int((planted.patients["cytogenetic_risk"] != "").sum())
+    assert checks["n"].tolist() == [200] * 2 + [n_known] * 7
+    assert checks["n_events"][0] == planted.event.sum()
+
+
+def test_check_hazards__finds_a_score_that_tells_early_events_only():
+    patients = make_validation(0.0, n=400).patients
+    rng = np.random.default_rng(5)
+    early = 20 * rng.exponential(size=400) / np.exp(patients["score"])
+    time = np.where(early < 8, early, 8 + 20 * rng.exponential(size=400))
+    changed = Validation(SIGNATURE, patients.assign(time_months=time, event=1))
+    checks = check_hazards(changed)
+    found = checks[checks["term"] == SCORE]
+    assert (found["pvalue"] < 1e-4).tolist() == [True, True]
+    assert checks[checks["model"] == "age and risk"]["pvalue"].min() > 0.05
+
+
+def test_describe_proportionality__names_the_doubtful_or_says_there_is_none():
+    checks = pd.DataFrame(
+        {"model": ["score", "score", "both"], "term": ["s", "GLOBAL", "age"],
+         "pvalue": [0.2, 0.3, 0.012]}
+    )  # fmt: skip
+    assert "are doubtful: age in the model of both (p = 0.012)." in describe_proportionality(checks)
+    none = describe_proportionality(checks.iloc[:2])
+    assert none == "No test speaks against proportional hazards (smallest p = 0.2)."
 
 
 def test_rate_calibration__is_right_for_hazards_as_predicted():

@@ -10,6 +10,7 @@ from helpers.compute.learning import Signature, hash_name, score_expression
 from helpers.compute.survival import (
     CoxFit,
     bootstrap_auc,
+    check_proportionality,
     compare_calibration,
     compare_models,
     compare_survival,
@@ -200,19 +201,80 @@ def adjust_score(validation: Validation, *, confidence: float) -> pd.DataFrame:
     ``ci_high``, ``pvalue``; in the last model ``added_pvalue`` is that of the score beside the
     others (likelihood ratio).
     """
+    models = _fit_models(validation)
+    parts = [_tabulate(model, confidence) for model in models]
+    if len(models) > 1:
+        _, clinical, every = models
+        parts[-1] = parts[-1].assign(added_pvalue=compare_models(every.fit, clinical.fit)[2])
+    return pd.concat(parts, ignore_index=True).reindex(columns=HAZARD)
+
+
+def check_hazards(validation: Validation) -> pd.DataFrame:
+    """Whether hazard ratios change with time, in the models of :func:`adjust_score`.
+
+    The classes of cytogenetic risk are one term.
+
+    Returns
+    -------
+    ``model`` and the columns of :func:`helpers.compute.survival.check_proportionality`, ``n``,
+    ``n_events``.
+    """
+    parts = []
+    for model in _fit_models(validation):
+        terms = [RISK if name.startswith(f"{RISK}:") else name for name in model.covariates]
+        found = check_proportionality(
+            model.covariates, model.time, model.event, model.fit, terms=terms
+        )
+        found.insert(0, "model", model.name)
+        parts.append(found.assign(n=model.fit.n, n_events=model.fit.n_events))
+    return pd.concat(parts, ignore_index=True)
+
+
+def describe_proportionality(checks: pd.DataFrame, *, alpha: float = 0.05) -> str:
+    """Which terms of which models have hazard ratios that seem to change with time, in words.
+
+    Parameters
+    ----------
+    checks
+        From :func:`check_hazards`.
+    """
+    doubtful = checks[checks["pvalue"] < alpha]
+    if doubtful.empty:
+        lowest = checks["pvalue"].min()
+        return f"No test speaks against proportional hazards (smallest p = {lowest:.2g})."
+    listed = "; ".join(
+        f"{row.term} in the model of {row.model} (p = {row.pvalue:.2g})"
+        for row in doubtful.itertuples()
+    )
+    return (
+        f"Proportional hazards are doubtful: {listed}. A hazard ratio there is an average over the "
+        "follow-up, and larger or smaller early than late."
+    )
+
+
+@dataclass(frozen=True)
+class _Model:
+    """A hazard model with what it was fitted to."""
+
+    name: str
+    covariates: pd.DataFrame
+    time: np.ndarray
+    event: np.ndarray
+    fit: CoxFit
+
+
+def _fit_models(validation: Validation) -> list[_Model]:
+    """The score alone and, where age or risk are known, these alone and all together."""
     patients = validation.patients
     score = pd.DataFrame({SCORE: validation.score}, index=patients.index)
     known, complete = _covariates(patients)
-    alone = _fit(score, patients)
-    parts = [_tabulate("score", alone, confidence)]
+    models = [_fit("score", score, patients)]
     if not known.empty and patients.loc[complete, "event"].any():
         mine = patients[complete]
-        clinical = _fit(known[complete], mine)
-        every = _fit(score[complete].join(known[complete]), mine)
-        added = compare_models(every, clinical)[2]
-        parts.append(_tabulate("age and risk", clinical, confidence))
-        parts.append(_tabulate("score, age and risk", every, confidence).assign(added_pvalue=added))
-    return pd.concat(parts, ignore_index=True).reindex(columns=HAZARD)
+        every = score[complete].join(known[complete])
+        models.append(_fit("age and risk", known[complete], mine))
+        models.append(_fit("score, age and risk", every, mine))
+    return models
 
 
 def _covariates(patients: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
@@ -232,14 +294,15 @@ def _covariates(patients: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
     return pd.DataFrame(columns, index=patients.index), complete
 
 
-def _fit(covariates: pd.DataFrame, patients: pd.DataFrame) -> CoxFit:
+def _fit(name: str, covariates: pd.DataFrame, patients: pd.DataFrame) -> _Model:
     varied = covariates.loc[:, covariates.max() > covariates.min()]
-    return fit_cox(varied, patients["time_months"].to_numpy(), patients["event"].to_numpy())
+    time, event = patients["time_months"].to_numpy(), patients["event"].to_numpy().astype(bool)
+    return _Model(name, varied, time, event, fit_cox(varied, time, event))
 
 
-def _tabulate(model: str, fit: CoxFit, confidence: float) -> pd.DataFrame:
-    table = fit.tabulate(confidence=confidence)
-    return table.assign(model=model, n=fit.n, n_events=fit.n_events)
+def _tabulate(model: _Model, confidence: float) -> pd.DataFrame:
+    table = model.fit.tabulate(confidence=confidence)
+    return table.assign(model=model.name, n=model.fit.n, n_events=model.fit.n_events)
 
 
 def measure_signature(hazards: pd.DataFrame) -> pd.DataFrame:
