@@ -94,9 +94,10 @@ def test_predict_survival__by_hand(planted):
 def test_rate_signature__by_hand():
     truth = pd.DataFrame({"gene": list("abcd"), "log_hazard": [0.5, -0.5, 0.3, 0.0]})
     genes = pd.DataFrame({"gene": list("abcd"), "padj": [0.01, 0.2, 0.5, 0.01]})
+    genes["candidate"] = [True, True, False, True]
     weights = pd.DataFrame({"gene": list("abd"), "weight": [1.0, 1.0, 1.0]})
     table = rate_signature(truth, genes, weights)
-    assert table["n"].tolist() == [3, 2, 1, 3, 2, 1]
+    assert table["n"].tolist() == [3, 2, 1, 3, 2, 3, 2, 1]
 
 
 # No patient twice

@@ -7,6 +7,7 @@ import pandas as pd
 from scipy import stats
 
 from helpers.compute.learning import Signature, hash_name, score_expression
+from helpers.compute.levels import ALL_CELLS
 from helpers.compute.survival import (
     CoxFit,
     bootstrap_auc,
@@ -19,11 +20,37 @@ from helpers.compute.survival import (
     measure_concordance,
 )
 from helpers.errors import DataError
-from helpers.schema import GENE, SAMPLE
+from helpers.schema import CELL_TYPE, CONTRAST, GENE, SAMPLE
 
 HAZARD = ["model", "term", "n", "n_events", "effect", "ci_low", "ci_high", "pvalue", "added_pvalue"]
 LOW, HIGH = "low risk", "high risk"
 SCORE, AGE, RISK = "score (per SD)", "age (per 10 years)", "cytogenetic risk"
+
+
+def describe_genes(genes: pd.DataFrame, *, fdr: float) -> str:
+    """What genes were compared between, by which test, in how many, as sentences of a caption.
+
+    Parameters
+    ----------
+    genes
+        ``unit``, ``test``, ``contrast``, ``n_reference``, ``n_test``, ``padj``,
+        ``measured``; ``cell_type`` where samples were compared.
+    """
+    row = genes.iloc[0]
+    called = (
+        f"{(genes['padj'] < fdr).sum():,} of {len(genes):,} genes called (adjusted p < {fdr:g})"
+    )
+    numbers = f"n = {row['n_test']} and {row['n_reference']}"
+    by = f"{row['test']}, Benjamini-Hochberg"
+    if row["unit"] != SAMPLE:
+        return f"Genes of {row[CONTRAST]} training patients ({by}). {numbers} patients; {called}."
+    cells = ALL_CELLS if row[CELL_TYPE] == ALL_CELLS else f"{row[CELL_TYPE]} cells"
+    return (
+        f"Genes of {row[CONTRAST]}, counts summed over {cells} of every "
+        f"sample ({by}). {numbers} samples; {called}, {genes['measured'].sum():,} measured in the "
+        "training patients. None of those patients gave cells: their fates had no part in the "
+        "choice of genes."
+    )
 
 
 @dataclass(frozen=True)
@@ -65,16 +92,20 @@ def open_validation(
     Raises
     ------
     DataError
-        If a patient was among those the signature was learnt from, or genes are missing.
+        If a patient was among those the signature was learnt from, or gave the cells that its
+        candidate genes come from, or genes are missing.
     """
-    known = set(signature.patients)
-    both = [name for name in expression.index if hash_name(str(name)) in known]
-    if both:
-        msg = (
-            f"{len(both)} patients of the validation tables are training patients, too "
-            f"({', '.join(both[:3])}): a signature is not tried on those it was learnt from"
-        )
-        raise DataError(msg)
+    for what, known in (
+        ("training patients", signature.patients),
+        ("donors of the cells", signature.donors),
+    ):
+        both = [name for name in expression.index if hash_name(str(name)) in known]
+        if both:
+            msg = (
+                f"{len(both)} patients of the validation tables are {what}, too "
+                f"({', '.join(both[:3])}): a signature is not tried on those it was learnt from"
+            )
+            raise DataError(msg)
     raw = score_expression(expression, signature)
     table = clinical.assign(
         score=(raw - signature.cut) / signature.spread,
@@ -336,12 +367,13 @@ def rate_signature(truth: pd.DataFrame, genes: pd.DataFrame, weights: pd.DataFra
     truth
         ``gene``, ``log_hazard`` per standard deviation (0: a gene without effect).
     genes
-        ``gene``, ``padj``.
+        ``gene``, ``padj``, ``candidate``.
     weights
         ``gene``, ``weight``.
     """
     planted = truth[truth["log_hazard"] != 0].set_index(GENE)["log_hazard"]
     called = set(genes.loc[genes["padj"] < 0.05, GENE])
+    candidates = set(genes.loc[genes["candidate"], GENE])
     chosen = weights.set_index(GENE)["weight"]
     right = chosen[chosen.index.isin(planted.index)]
     agree = (np.sign(right) == np.sign(planted[right.index])).sum()
@@ -349,6 +381,8 @@ def rate_signature(truth: pd.DataFrame, genes: pd.DataFrame, weights: pd.DataFra
         ("planted genes", len(planted)),
         ("called different", len(called)),
         ("of these planted", len(called & set(planted.index))),
+        ("candidates", len(candidates)),
+        ("of these planted", len(candidates & set(planted.index))),
         ("genes in the signature", len(chosen)),
         ("of these planted", len(right)),
         ("of these with the right sign", int(agree)),

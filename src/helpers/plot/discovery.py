@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
+from helpers.plot.labels import name_points
 from helpers.plot.style import (
     DARK,
     GREY,
@@ -13,10 +14,12 @@ from helpers.plot.style import (
     new_grid,
     own_axes,
     plain,
+    side_legend,
 )
-from helpers.schema import GENE
+from helpers.schema import CONTRAST, GENE
 
 GROUP_STYLE = {"low risk": (OKABE_ITO[0], "-"), "high risk": (OKABE_ITO[5], "--")}
+MOST_NAMED = 8  # genes in the volcano
 MARKERS = "osD^vPX*"
 RATIO = FuncFormatter(lambda value, _: f"{2.0**value:.2g}")
 
@@ -29,7 +32,7 @@ def plot_volcano(
     Parameters
     ----------
     genes
-        ``gene``, ``log2fc``, ``pvalue``, ``padj``, by p-value.
+        ``gene``, ``log2fc``, ``pvalue``, ``padj``, by p-value; ``contrast``, the same in all.
     chosen
         Genes of the signature.
     """
@@ -51,13 +54,13 @@ def plot_volcano(
         linewidths=0.6,
         label="signature",
     )
-    for i in np.flatnonzero(called)[: min(n_named, 8)]:
-        ax.annotate(plain(genes[GENE].iloc[i]), (x[i], y[i]), xytext=(3, 2), fontsize=5.5,
-                    textcoords="offset points")  # fmt: skip
     ax.axvline(0, color=DARK, linewidth=0.5, zorder=0)
-    ax.set_xlabel("log2 fold change, resistant against sensitive")
+    ax.set_xlabel(f"log2 fold change, {plain(genes[CONTRAST].iloc[0])}")
     ax.set_ylabel("–log10 p")
-    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0)
+    side_legend(ax, top=True)
+    points = np.column_stack([x, y])
+    named = np.flatnonzero(called)[: min(n_named, MOST_NAMED)]
+    name_points(ax, points[named], list(genes[GENE].iloc[named]), others=points[called | mine])
     return ax
 
 

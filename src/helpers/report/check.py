@@ -68,6 +68,7 @@ def _check_file(reading: Reading, file: CohortFile, results: Path) -> Iterator[D
         yield from _check_roles(reading, file)
         if "contrasts" not in reading.faulty:
             yield from _check_contrasts(reading, file)
+            yield from _check_candidates(reading, file)
 
 
 def _check_sheet(reading: Reading, file: CohortFile) -> Iterator[Defect]:
@@ -201,6 +202,30 @@ def _check_roles(reading: Reading, file: CohortFile) -> Iterator[Defect]:
             expected = f"one of {', '.join(ROLES)} to have them tested"
             where = reading.spot("groups", role)
             yield Defect(where, what, expected, f"did you mean {close!r}?", "warning")
+
+
+def _check_candidates(reading: Reading, file: CohortFile) -> Iterator[Defect]:
+    """Candidate genes of a signature that are to come from cells need a contrast, and cells."""
+    values = load_defaults("discovery") | file.overrides.get("discovery", {})
+    if values["candidates_from"] != "pseudobulk":
+        return
+    planned = {contrast.name: contrast for contrast in file.planned_contrasts()}
+    wanted = values["candidates_contrast"] or next(iter(planned), "")
+    where = reading.spot("overrides", "discovery", "candidates_contrast")
+    if wanted not in planned:
+        close = nearest(str(wanted), planned)
+        what = f"unknown contrast {wanted!r}" if wanted else "the cohort has no contrast"
+        remedy = f"did you mean {close!r}?" if close else "name one under contrasts"
+        yield Defect(where, what, f"one of {', '.join(planned) or 'two groups'}", remedy)
+        return
+    counted = {sample.group for sample in reading.samples if sample.rna is not None}
+    where = reading.spot("overrides", "discovery", "candidates_from")
+    for label in (planned[wanted].test, planned[wanted].reference):
+        if label not in counted and not reading.lost_rows:
+            what = f"pseudobulk of {wanted}, and no sample of group {label!r} has RNA counts"
+            expected = "RNA counts of both groups, or the chapter is skipped"
+            remedy = "add them (column rna), or write candidates_from: bulk"
+            yield Defect(where, what, expected, remedy, "warning")
 
 
 def _unknown_group(where: str, label: str, labels: list[str]) -> Defect:
