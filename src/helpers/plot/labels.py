@@ -13,7 +13,7 @@ NAME_PT = 5.5
 MARGIN_PT = 1.0  # kept free around every name
 NEAR_PT = 8.0  # from where on a line leads from the name to its point
 SIDES = ((1, 1), (-1, 1), (1, -1), (-1, -1), (0, 1), (0, -1), (1, 0), (-1, 0))
-STEPS_PT = (3.0, 6.0, 10.0, 15.0, 21.0, 28.0)
+STEPS_PT = (3.0, 6.0, 10.0, 15.0, 21.0, 28.0, 36.0, 45.0, 55.0)
 LONGEST_NAME = 20  # letters
 
 
