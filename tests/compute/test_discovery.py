@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from helpers.compute.discovery import (
     SCORE,
@@ -15,6 +16,7 @@ from helpers.compute.discovery import (
     list_patients,
     measure_signature,
     open_validation,
+    predict_hazard,
     predict_survival,
     rate_calibration,
     rate_horizons,
@@ -89,6 +91,27 @@ def test_predict_survival__by_hand(planted):
     np.testing.assert_allclose(predict_survival(planted, 1.0), 1.0)
     np.testing.assert_allclose(predict_survival(planted, 5.0), np.exp(-0.1 * np.exp(raw)))
     np.testing.assert_allclose(predict_survival(planted, 10.0), np.exp(-0.5 * np.exp(raw)))
+
+
+def test_predict_hazard__until_a_time_of_ones_own():
+    names = ["V1", "V2", "V3"]
+    patients = pd.DataFrame({"score": [-0.5, -0.5, 1.5]}, index=names)
+    # raw scores of 0, 0 and 1; the hazard is 0 before 2, 0.1 until 10 and 0.5 after
+    found = predict_hazard(Validation(SIGNATURE, patients), np.array([1.9, 2.0, 99.0]))
+    np.testing.assert_allclose(found, [0.0, 0.1, 0.5 * np.e])
+
+
+def test_summarise_validation__counts_events_against_those_expected():
+    patients = make_validation(1.0).patients.iloc[:40].assign(score=-0.5, time_months=10.0, event=1)
+    patients["score"] += np.tile([0.001, -0.001], 20)  # a model needs scores that differ
+    patients.loc[patients.index[:5], "event"] = 0
+    found = summarise_validation(Validation(SIGNATURE, patients), confidence=0.95)
+    row = found.set_index("measure").loc["events, seen / expected"]
+    # 35 seen, 40 x 0.5 expected; 24.4 to 48.7 is the exact interval of a Poisson count of 35
+    assert row["value"] == pytest.approx(1.75, rel=1e-4)
+    assert (20 * row["ci_low"], 20 * row["ci_high"]) == pytest.approx((24.379, 48.677), rel=1e-4)
+    assert row["pvalue"] == pytest.approx(2 * stats.poisson.sf(34, 20), rel=1e-3)
+    assert found["null"].tolist()[-2:] == [1.0, 1.0]
 
 
 def test_rate_signature__by_hand():
@@ -194,7 +217,12 @@ def test_describe_proportionality__names_the_doubtful_or_says_there_is_none():
         {"model": ["score", "score", "both"], "term": ["s", "GLOBAL", "age"],
          "pvalue": [0.2, 0.3, 0.012]}
     )  # fmt: skip
-    assert "are doubtful: age in the model of both (p = 0.012)." in describe_proportionality(checks)
+    every = describe_proportionality(checks.assign(pvalue=[0.2, 0.01, 0.3]))
+    assert "p < 0.05 in all terms together in the model of score (p = 0.01)." in every
+    assert (
+        "of 3 tests, p < 0.05 in age in the model of both (p = 0.012)."
+        in describe_proportionality(checks)
+    )
     none = describe_proportionality(checks.iloc[:2])
     assert none == "No test speaks against proportional hazards (smallest p = 0.2)."
 
@@ -210,6 +238,12 @@ def test_rate_calibration__is_right_for_hazards_as_predicted():
     table = rate_calibration(exact, horizons=[10.0], n_groups=4, confidence=0.99)
     assert (table["ci_low"] < table["predicted"]).all()
     assert (table["predicted"] < table["ci_high"]).all()
+    # up to the last time of the frozen hazard, as many events as expected, and as different
+    seen = patients.assign(time_months=np.minimum(death, 10.0), event=(death <= 10.0).astype(int))
+    found = summarise_validation(Validation(SIGNATURE, seen), confidence=0.99).set_index("measure")
+    slope = found.loc["calibration slope"]
+    assert slope["ci_low"] < 1 < slope["ci_high"]
+    assert slope["pvalue"] > 0.01
 
 
 def test_rate_horizons__are_above_one_half_where_planted(planted, chance):

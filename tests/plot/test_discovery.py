@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from plots import HOSTILE, faults
+from plots import HOSTILE, faults, tick_names
 
 from helpers.plot.discovery import (
     plot_calibration,
@@ -109,16 +109,25 @@ def test_plot_survival__starts_at_one_and_counts_those_at_risk():
 def test_plot_survival__one_group_is_enough():
     figure = plot_survival(CURVES.iloc[:2], PATIENTS.iloc[:2], pvalue=float("nan"))
     assert figure.axes[0].get_legend_handles_labels()[1] == ["low risk (2)"]
+    assert len(figure.axes[0].texts) == 0
 
 
 def test_plot_horizons__draws_each_horizon_with_its_interval():
     table = pd.DataFrame(
-        {"time": [12.0, 24.0], "auc": [0.7, 0.6], "ci_low": [0.6, 0.3], "ci_high": [0.8, 0.9]}
+        {
+            "time": [12.0, 24.0],
+            "auc": [0.7, 0.6],
+            "ci_low": [0.6, 0.3],
+            "ci_high": [0.8, 0.9],
+            "n_cases": [10, 20],
+            "n_controls": [30, 15],
+        }
     )
     ax = plot_horizons(table)
     assert ax.lines[0].get_ydata().tolist() == [0.7, 0.6]
     assert [s[:, 1].tolist() for s in ax.collections[0].get_segments()] == [[0.6, 0.8], [0.3, 0.9]]
     assert ax.get_ylim()[0] < 0.3
+    assert tick_names(ax) == ["12\n10 / 30", "24\n20 / 15"]
 
 
 def test_plot_calibration__draws_each_horizon_with_a_sign_of_its_own():

@@ -9,6 +9,7 @@ from scipy import stats
 from helpers.compute.learning import Signature, hash_name, score_expression
 from helpers.compute.levels import ALL_CELLS
 from helpers.compute.survival import (
+    GLOBAL,
     CoxFit,
     bootstrap_auc,
     check_proportionality,
@@ -150,34 +151,58 @@ def summarise_validation(validation: Validation, *, confidence: float) -> pd.Dat
 
     Returns
     -------
-    ``measure`` (C-index; log-rank chi-square; calibration slope: 1 if hazards are as predicted),
-    ``value``, ``ci_low``, ``ci_high``, ``pvalue``, ``n``, ``n_events``.
+    ``measure`` (C-index; log-rank chi-square; calibration slope: 1 if hazards differ as much as
+    predicted; events seen over those expected by the frozen hazard), ``value``, ``ci_low``,
+    ``ci_high``, ``null`` and ``pvalue`` (of the value against it), ``n``, ``n_events``.
+
+    References
+    ----------
+    Crowson et al. (2016) Stat. Methods Med. Res. 25:1692. doi:10.1177/0962280213497434
     """
     time, event = validation.time, validation.event
     found = measure_concordance(validation.score, time, event)
     z = (found.c_index - 0.5) / found.error
     low, high = found.interval(confidence)
-    rows = [("C-index", found.c_index, low, high, 2 * float(stats.norm.sf(abs(z))))]
+    rows = [("C-index", found.c_index, low, high, 0.5, 2 * float(stats.norm.sf(abs(z))))]
     if len(set(validation.patients["group"])) > 1:
         _, chi2, pvalue = compare_survival(time, event, validation.patients["group"].to_numpy())
-        rows.append(("log-rank chi-square", chi2, np.nan, np.nan, pvalue))
+        rows.append(("log-rank chi-square", chi2, np.nan, np.nan, np.nan, pvalue))
     predictor = pd.DataFrame({"linear predictor": validation.score * validation.signature.spread})
     fit = fit_cox(predictor, time, event)
     error = float(np.sqrt(fit.covariance[0, 0]))
     slope, half = float(fit.coefficients[0]), float(stats.norm.ppf(0.5 + confidence / 2)) * error
-    pvalue = 2 * float(stats.norm.sf(abs(slope / error)))
-    rows.append(("calibration slope", slope, slope - half, slope + half, pvalue))
-    table = pd.DataFrame(rows, columns=["measure", "value", "ci_low", "ci_high", "pvalue"])
+    pvalue = 2 * float(stats.norm.sf(abs((slope - 1) / error)))
+    rows.append(("calibration slope", slope, slope - half, slope + half, 1.0, pvalue))
+    rows.append(("events, seen / expected", *_compare_events(validation, confidence)))
+    columns = ["measure", "value", "ci_low", "ci_high", "null", "pvalue"]
+    table = pd.DataFrame(rows, columns=columns)
     return table.assign(n=len(time), n_events=int(event.sum()))
+
+
+def _compare_events(
+    validation: Validation, confidence: float
+) -> tuple[float, float, float, float, float]:
+    """Events over those expected, with exact Poisson interval, 1, and p-value against it."""
+    seen = int(validation.event.sum())
+    expected = float(predict_hazard(validation, validation.time).sum())
+    tail = (1 - confidence) / 2
+    low = stats.chi2.ppf(tail, 2 * seen) / 2 / expected
+    high = stats.chi2.isf(tail, 2 * seen + 2) / 2 / expected
+    ends = stats.poisson.cdf(seen, expected), stats.poisson.sf(seen - 1, expected)
+    return seen / expected, float(low), float(high), 1.0, min(1.0, 2 * float(min(ends)))
+
+
+def predict_hazard(validation: Validation, until: float | np.ndarray) -> np.ndarray:
+    """Cumulative hazard of each patient until a time, or one's own; level after the last event."""
+    signature = validation.signature
+    levels = np.concatenate([[0.0], signature.hazard])
+    level = levels[np.searchsorted(signature.times, until, side="right")]
+    return np.asarray(level * np.exp(validation.score * signature.spread + signature.cut))
 
 
 def predict_survival(validation: Validation, horizon: float) -> np.ndarray:
     """Probability of each patient to have no event until a time, from the frozen hazard."""
-    signature = validation.signature
-    passed = np.searchsorted(signature.times, horizon, side="right")
-    hazard = signature.hazard[passed - 1] if passed else 0.0
-    predictor = validation.score * signature.spread + signature.cut
-    return np.asarray(np.exp(-hazard * np.exp(predictor)))
+    return np.exp(-predict_hazard(validation, horizon))
 
 
 def rate_calibration(
@@ -274,12 +299,13 @@ def describe_proportionality(checks: pd.DataFrame, *, alpha: float = 0.05) -> st
         lowest = checks["pvalue"].min()
         return f"No test speaks against proportional hazards (smallest p = {lowest:.2g})."
     listed = "; ".join(
-        f"{row.term} in the model of {row.model} (p = {row.pvalue:.2g})"
+        f"{'all terms together' if row.term == GLOBAL else row.term} in the model of {row.model} "
+        f"(p = {row.pvalue:.2g})"
         for row in doubtful.itertuples()
     )
     return (
-        f"Proportional hazards are doubtful: {listed}. A hazard ratio there is an average over the "
-        "follow-up, and larger or smaller early than late."
+        f"Proportional hazards are doubtful; of {len(checks)} tests, p < {alpha:g} in {listed}. A "
+        "hazard ratio there is an average over the follow-up, and another early than late."
     )
 
 

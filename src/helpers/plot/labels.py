@@ -11,9 +11,14 @@ from helpers.plot.style import DARK, plain
 
 NAME_PT = 5.5
 MARGIN_PT = 1.0  # kept free around every name
-NEAR_PT = 8.0  # from where on a line leads from the name to its point
-SIDES = ((1, 1), (-1, 1), (1, -1), (-1, -1), (0, 1), (0, -1), (1, 0), (-1, 0))
+NEAR_PT = 4.0  # from where on a line leads from the name to its point
+SIDES = (
+    *((1, 1), (-1, 1), (1, -1), (-1, -1), (0, 1), (0, -1), (1, 0), (-1, 0)),
+    *((1, 0.5), (-1, 0.5), (1, -0.5), (-1, -0.5), (0.5, 1), (-0.5, 1), (0.5, -1), (-0.5, -1)),
+)
 STEPS_PT = (3.0, 6.0, 10.0, 15.0, 21.0, 28.0, 36.0, 45.0, 55.0)
+LINE_DOTS = 12  # points a line is taken for where names keep off it
+CLEAR_PT = 2.0  # kept free beside a line where there is room
 LONGEST_NAME = 20  # letters
 
 
@@ -44,13 +49,26 @@ def name_points(
     taken = np.empty((0, 4))
     for spot, point, name in zip(spots, points, names, strict=True):
         shown = plain(name, longest=LONGEST_NAME)
-        size = _measure(ax, shown) / per_pt
-        offsets, boxes = _candidates(spot, size)
-        costs = 1e6 * _overlaps(boxes, taken).sum(axis=1) + 1e6 * _beyond(boxes, frame)
-        costs += 10.0 * _covered(boxes, crowd) + np.abs(offsets).max(axis=1)
-        best = int(costs.argmin())
-        taken = np.vstack([taken, boxes[best]])
+        offsets, boxes = _candidates(spot, _measure(ax, shown) / per_pt)
+        lines = spot + offsets[:, None] * np.linspace(0, 1, LINE_DOTS)[:, None]
+        best = int(_rate(boxes, lines, taken, crowd, frame).argmin())
+        taken, crowd = np.vstack([taken, boxes[best]]), np.vstack([crowd, lines[best]])
         _write(ax, shown, point, offsets[best])
+
+
+def _rate(
+    boxes: np.ndarray, lines: np.ndarray, taken: np.ndarray, crowd: np.ndarray, frame: np.ndarray
+) -> np.ndarray:
+    """How bad each place is: over a name or beyond the frame, a line over a name, over points, far."""
+    crossed = _inside(lines.reshape(-1, 2), taken).any(axis=1).reshape(len(lines), -1).any(axis=1)
+    cost = 1e6 * (_overlaps(boxes, taken).sum(axis=1) + _beyond(boxes, frame)) + 1e4 * crossed
+    length = np.abs(lines[:, -1] - lines[:, 0]).max(axis=1)
+    # the line starts among its own point's marks, which it cannot keep off
+    dots = lines[:, LINE_DOTS // 4 :].reshape(-1, 2)
+    near = np.hstack([dots - CLEAR_PT, dots + CLEAR_PT])
+    passed = _inside(crowd, near).sum(axis=0).reshape(len(lines), -1).sum(axis=1)
+    passed = np.where(length > NEAR_PT, passed, 0)
+    return np.asarray(cost + 30.0 * _inside(crowd, boxes).sum(axis=0) + 3.0 * passed + length)
 
 
 def _measure(ax: Axes, name: str) -> np.ndarray:
@@ -83,10 +101,10 @@ def _beyond(boxes: np.ndarray, frame: np.ndarray) -> np.ndarray:
     return np.asarray((low + high).sum(axis=1))
 
 
-def _covered(boxes: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """How many points each box lies over."""
-    inside = (points[None] > boxes[:, None, :2]) & (points[None] < boxes[:, None, 2:])
-    return np.asarray(inside.all(axis=2).sum(axis=1))
+def _inside(points: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Which points lie in which box, shape (n_points, n_boxes)."""
+    low, high = points[:, None] > boxes[None, :, :2], points[:, None] < boxes[None, :, 2:]
+    return np.asarray((low & high).all(axis=2))
 
 
 def _write(ax: Axes, name: str, point: np.ndarray, offset: np.ndarray) -> None:
