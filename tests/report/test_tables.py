@@ -209,6 +209,22 @@ def test_check__warns_where_a_group_has_no_cells_to_take_candidates_from(both):
     assert (said.endswith("or write candidates_from: bulk"), severity) == (True, "warning")
 
 
+def test_check__finds_patients_who_gave_the_cells_candidates_come_from(both):
+    table = both.parent.parent / "validation_clinical.csv"
+    table.write_text(table.read_text() + "d2,4,1\nB1,4,0\n")
+    ((where, said, severity),) = ask(both)
+    assert where.endswith("bulk.validation.clinical")
+    assert said.startswith("2 validation patients gave cells, too (B1, d2)")
+    assert severity == "error"
+    edit_cohort(both, overrides={})
+    assert check_cohort(both, both.parent / "results")[1] == []
+
+
+def test_check__reads_no_donors_from_a_table_that_cannot_be_read(both):
+    (both.parent.parent / "training_clinical.csv").write_text("sample,time_months,event\nd1,x,1\n")
+    assert [where for where, _, _ in ask(both)] == ["training_clinical.csv:2/time_months"]
+
+
 @pytest.mark.slow
 def test_build__a_cohort_of_tables_becomes_a_book(tmp_path):
     folder = tmp_path / "bulk"

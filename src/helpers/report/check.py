@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from helpers.errors import DataError, Defect
-from helpers.io.bulk import inspect_bulk
+from helpers.io.bulk import inspect_bulk, read_clinical
 from helpers.io.cohort import Reading, access_problem, expand_home, read_cohort
 from helpers.io.dose_response import inspect_dose_response
 from helpers.io.gene_sets import read_gene_sets, read_published
@@ -226,6 +226,24 @@ def _check_candidates(reading: Reading, file: CohortFile) -> Iterator[Defect]:
             expected = "RNA counts of both groups, or the chapter is skipped"
             remedy = "add them (column rna), or write candidates_from: bulk"
             yield Defect(where, what, expected, remedy, "warning")
+    yield from _check_donors_of_candidates(reading, file)
+
+
+def _check_donors_of_candidates(reading: Reading, file: CohortFile) -> Iterator[Defect]:
+    """Those whose cells tell the candidate genes are none of the patients, whose fates are judged."""
+    names = {name for s in reading.samples if s.rna is not None for name in (s.sample, s.donor)}
+    for part in ("training", "validation") if file.bulk and "bulk" not in reading.faulty else ():
+        tables: BulkTables = getattr(file.bulk, part)
+        try:
+            patients = read_clinical(reading.path.parent / expand_home(tables.clinical)).index
+        except DataError:
+            continue  # told with row and field by _check_tables
+        both = sorted(names & set(patients))
+        if both:
+            what = f"{len(both)} {part} patients gave cells, too ({', '.join(both[:3])})"
+            expected = "others, where the cells tell which genes are candidates"
+            remedy = "take them out of the table, or write candidates_from: bulk"
+            yield Defect(reading.spot("bulk", part, "clinical"), what, expected, remedy)
 
 
 def _unknown_group(where: str, label: str, labels: list[str]) -> Defect:
