@@ -196,6 +196,7 @@ rule resistance:
 
 rule discovery:
     input:
+        lambda w: inputs_of("discovery"),
         spec="jobs/discovery.json",
     output:
         "objects/discovery_signature.json",
@@ -207,7 +208,7 @@ rule discovery:
         "logs/discovery.log",
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=8000,
     shell:
         RUN
 

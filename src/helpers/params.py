@@ -209,15 +209,21 @@ class AccessibilityParams(SampleAtacParams, ChromatinMapParams, TransferParams):
     fdr: float = Field(gt=0, lt=1, description="Benjamini-Hochberg threshold")
 
 
-class ExpressionParams(Params):
+class PseudobulkParams(Params):
+    """How counts summed over the cells of a sample are compared between groups."""
+
+    min_cells: int = Field(ge=2, description="cells a sample needs for its sum to be compared")
+    pseudobulk: Literal["voom", "deseq2"] = Field(description="model of the sums by sample")
+    confidence: float = Field(gt=0.5, lt=1, description="coverage of the intervals")
+
+
+class ExpressionParams(PseudobulkParams):
     """How expression is compared between groups inside every cell type."""
 
     target_sum: int = Field(ge=1, description="UMIs every cell is scaled to before log1p")
     min_cells: int = Field(
         ge=2, description="cells a group needs by cell, and a sample by sample, to be compared"
     )
-    pseudobulk: Literal["voom", "deseq2"] = Field(description="model of the sums by sample")
-    confidence: float = Field(gt=0.5, lt=1, description="coverage of the intervals")
 
 
 class GeneSetParams(Params):
@@ -401,9 +407,18 @@ class RegulonsParams(RegulonParams):
     targets_shown: int = Field(ge=1, le=30, description="targets of a factor in the network")
 
 
-class SignatureParams(Params):
+class SignatureParams(PseudobulkParams):
     """How a signature is learnt from the training patients."""
 
+    candidates_from: Literal["bulk", "pseudobulk"] = Field(
+        description="where candidate genes are sought: in the training patients, or in the cohort's cells"
+    )
+    candidates_cell_type: str = Field(
+        description="cell type whose cells are summed for pseudobulk; empty: all cells of a sample"
+    )
+    candidates_contrast: str = Field(
+        description="contrast of the pseudobulk, as in NCR vs CR; empty: the cohort's first"
+    )
     resistant_within: float = Field(
         gt=0, description="months within which an event makes resistant, where no response is given"
     )
@@ -428,7 +443,6 @@ class DiscoveryParams(SignatureParams):
     horizons: list[float] = Field(min_length=1, description="months at which AUC is measured")
     n_groups: int = Field(ge=2, le=10, description="groups of like prediction in the calibration")
     n_draws: int = Field(ge=50, description="bootstrap draws for the intervals of the AUC")
-    confidence: float = Field(gt=0.5, lt=1, description="coverage of the intervals")
     fdr: float = Field(gt=0, lt=1, description="Benjamini-Hochberg threshold")
     genes_shown: int = Field(ge=1, le=60, description="genes named in the figures")
 

@@ -115,6 +115,7 @@ RESULT_COLUMNS: dict[tuple[str, str], tuple[str, ...]] = {
     ("discovery", "genes"): (GENE, "log2fc", "pvalue", "padj"),
     ("discovery", "signature"): (GENE, "weight"),
     ("discovery", "hazards"): ("model", "term", "effect", "ci_low", "ci_high", "pvalue"),
+    ("discovery", "proportionality"): ("model", "term", "chi2", "df", "pvalue"),
 }
 CLAIM_COLUMNS = (
     "id",

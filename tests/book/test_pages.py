@@ -141,7 +141,7 @@ def test_cohort__names_samples_as_typed_in_the_table(open_page):
 
 
 def test_table__sorts_all_its_rows_when_its_heading_is_clicked(open_page, book):
-    with (book.folder / "quality" / "cells.csv").open(encoding="utf-8") as rows:
+    with (book.folder / "tables" / "quality" / "cells.csv").open(encoding="utf-8") as rows:
         ordered = sorted(float(row["n_kept"]) for row in csv.DictReader(rows))
     page = open_page("chapters/quality.html").page
     table = page.locator("div.result", has_text="cells.csv").first

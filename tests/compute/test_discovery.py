@@ -3,16 +3,20 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from helpers.compute.discovery import (
     SCORE,
     Validation,
     adjust_score,
+    check_hazards,
     compare_risk_groups,
+    describe_proportionality,
     draw_survival,
     list_patients,
     measure_signature,
     open_validation,
+    predict_hazard,
     predict_survival,
     rate_calibration,
     rate_horizons,
@@ -89,12 +93,34 @@ def test_predict_survival__by_hand(planted):
     np.testing.assert_allclose(predict_survival(planted, 10.0), np.exp(-0.5 * np.exp(raw)))
 
 
+def test_predict_hazard__until_a_time_of_ones_own():
+    names = ["V1", "V2", "V3"]
+    patients = pd.DataFrame({"score": [-0.5, -0.5, 1.5]}, index=names)
+    # raw scores of 0, 0 and 1; the hazard is 0 before 2, 0.1 until 10 and 0.5 after
+    found = predict_hazard(Validation(SIGNATURE, patients), np.array([1.9, 2.0, 99.0]))
+    np.testing.assert_allclose(found, [0.0, 0.1, 0.5 * np.e])
+
+
+def test_summarise_validation__counts_events_against_those_expected():
+    patients = make_validation(1.0).patients.iloc[:40].assign(score=-0.5, time_months=10.0, event=1)
+    patients["score"] += np.tile([0.001, -0.001], 20)  # a model needs scores that differ
+    patients.loc[patients.index[:5], "event"] = 0
+    found = summarise_validation(Validation(SIGNATURE, patients), confidence=0.95)
+    row = found.set_index("measure").loc["events, seen / expected"]
+    # 35 seen, 40 x 0.5 expected; 24.4 to 48.7 is the exact interval of a Poisson count of 35
+    assert row["value"] == pytest.approx(1.75, rel=1e-4)
+    assert (20 * row["ci_low"], 20 * row["ci_high"]) == pytest.approx((24.379, 48.677), rel=1e-4)
+    assert row["pvalue"] == pytest.approx(2 * stats.poisson.sf(34, 20), rel=1e-3)
+    assert found["null"].tolist()[-2:] == [1.0, 1.0]
+
+
 def test_rate_signature__by_hand():
     truth = pd.DataFrame({"gene": list("abcd"), "log_hazard": [0.5, -0.5, 0.3, 0.0]})
     genes = pd.DataFrame({"gene": list("abcd"), "padj": [0.01, 0.2, 0.5, 0.01]})
+    genes["candidate"] = [True, True, False, True]
     weights = pd.DataFrame({"gene": list("abd"), "weight": [1.0, 1.0, 1.0]})
     table = rate_signature(truth, genes, weights)
-    assert table["n"].tolist() == [3, 2, 1, 3, 2, 1]
+    assert table["n"].tolist() == [3, 2, 1, 3, 2, 3, 2, 1]
 
 
 # No patient twice
@@ -162,6 +188,45 @@ def test_adjust_score__leaves_out_classes_without_an_event(planted):
     assert set(table["n"]) == {200, n_known}
 
 
+def test_check_hazards__rates_every_term_of_every_model_of_the_hazards(planted):
+    checks = check_hazards(planted)
+    hazards = adjust_score(planted, confidence=0.95)
+    assert checks["model"].drop_duplicates().tolist() == hazards["model"].unique().tolist()
+    every = checks[checks["model"] == "score, age and risk"].set_index("term")
+    assert every["df"].to_dict() == {SCORE: 1, "age (per 10 years)": 1, "cytogenetic risk": 1,
+                                     "GLOBAL": 3}  # fmt: skip
+    n_known = int((planted.patients["cytogenetic_risk"] != "").sum())
+    assert checks["n"].tolist() == [200] * 2 + [n_known] * 7
+    assert checks["n_events"][0] == planted.event.sum()
+
+
+def test_check_hazards__finds_a_score_that_tells_early_events_only():
+    patients = make_validation(0.0, n=400).patients
+    rng = np.random.default_rng(5)
+    early = 20 * rng.exponential(size=400) / np.exp(patients["score"])
+    time = np.where(early < 8, early, 8 + 20 * rng.exponential(size=400))
+    changed = Validation(SIGNATURE, patients.assign(time_months=time, event=1))
+    checks = check_hazards(changed)
+    found = checks[checks["term"] == SCORE]
+    assert (found["pvalue"] < 1e-4).tolist() == [True, True]
+    assert checks[checks["model"] == "age and risk"]["pvalue"].min() > 0.05
+
+
+def test_describe_proportionality__names_the_doubtful_or_says_there_is_none():
+    checks = pd.DataFrame(
+        {"model": ["score", "score", "both"], "term": ["s", "GLOBAL", "age"],
+         "pvalue": [0.2, 0.3, 0.012]}
+    )  # fmt: skip
+    every = describe_proportionality(checks.assign(pvalue=[0.2, 0.01, 0.3]))
+    assert "p < 0.05 in all terms together in the model of score (p = 0.01)." in every
+    assert (
+        "of 3 tests, p < 0.05 in age in the model of both (p = 0.012)."
+        in describe_proportionality(checks)
+    )
+    none = describe_proportionality(checks.iloc[:2])
+    assert none == "No test speaks against proportional hazards (smallest p = 0.2)."
+
+
 def test_rate_calibration__is_right_for_hazards_as_predicted():
     right = make_validation(1.0, n=2000, seed=3)
     patients = right.patients
@@ -173,6 +238,12 @@ def test_rate_calibration__is_right_for_hazards_as_predicted():
     table = rate_calibration(exact, horizons=[10.0], n_groups=4, confidence=0.99)
     assert (table["ci_low"] < table["predicted"]).all()
     assert (table["predicted"] < table["ci_high"]).all()
+    # up to the last time of the frozen hazard, as many events as expected, and as different
+    seen = patients.assign(time_months=np.minimum(death, 10.0), event=(death <= 10.0).astype(int))
+    found = summarise_validation(Validation(SIGNATURE, seen), confidence=0.99).set_index("measure")
+    slope = found.loc["calibration slope"]
+    assert slope["ci_low"] < 1 < slope["ci_high"]
+    assert slope["pvalue"] > 0.01
 
 
 def test_rate_horizons__are_above_one_half_where_planted(planted, chance):

@@ -11,6 +11,7 @@ from sksurv.util import Surv
 
 from helpers.compute.survival import (
     bootstrap_auc,
+    check_proportionality,
     compare_calibration,
     compare_models,
     compare_survival,
@@ -19,6 +20,7 @@ from helpers.compute.survival import (
     fit_cox,
     measure_auc,
     measure_concordance,
+    rank_event_times,
     read_survival,
 )
 from helpers.errors import DataError
@@ -84,6 +86,17 @@ def test_compare_survival__is_survdiff(oracles, lung):
     np.testing.assert_allclose(table["expected"], expected["expected"], rtol=1e-6)
     assert chi2 == pytest.approx(expected["chisq"][0], rel=1e-6)
     assert pvalue == pytest.approx(expected["p"][0], rel=1e-6)
+
+
+@pytest.mark.parametrize("ties", ["efron", "breslow"])
+def test_check_proportionality__is_cox_zph(oracles, complete, ties):
+    expected = read_tsv(oracles / f"survival/output/coxzph_lung_{ties}.tsv")
+    fit = fit_cox(complete[TERMS], *times_of(complete), ties=ties)
+    found = check_proportionality(complete[TERMS], *times_of(complete), fit, ties=ties)
+    assert found["term"].tolist() == expected["term"].tolist()
+    assert found["df"].tolist() == expected["df"].tolist()
+    np.testing.assert_allclose(found["chi2"], expected["chisq"], atol=1e-6, rtol=1e-6)
+    np.testing.assert_allclose(found["pvalue"], expected["p"], atol=1e-6, rtol=1e-6)
 
 
 @pytest.mark.parametrize("sex", [1, 2])
@@ -213,6 +226,69 @@ def test_bootstrap_auc__surrounds_the_estimate():
     table = bootstrap_auc(score, time, event, horizons=[10.0], n_draws=100, confidence=0.9, seed=0)
     assert table["ci_low"][0] < table["auc"][0] < table["ci_high"][0]
     assert table["ci_low"][0] > 0.5
+
+
+# Proportional hazards
+
+
+def make_changing(seed: int, *, n: int = 200, late: float):
+    """Two scores; the first's log hazard ratio is 1 until month 10 and ``late`` after it."""
+    rng = np.random.default_rng(seed)
+    x = pd.DataFrame(rng.normal(size=(n, 2)), columns=["first", "second"])
+    drawn = 20 * rng.exponential(size=n) / np.exp(x["first"])  # time if nothing changed
+    after = 10 + (drawn - 10) * np.exp(x["first"] * (1 - late))
+    time = np.ceil(2 * np.where(drawn < 10, drawn, after)) / 2
+    end = rng.uniform(5, 80, n)
+    return x, np.minimum(time, end), time <= end
+
+
+def test_rank_event_times__by_hand():
+    # survival falls to 3/4 at 1, to 3/8 at 3; before the three events 0, 0 and 1/4 had been lost
+    time, event = np.array([1.0, 2.0, 3.0, 4.0]), np.array([1, 0, 1, 0])
+    np.testing.assert_allclose(rank_event_times(time, event), [-0.125, 0.125])
+
+
+def test_check_proportionality__finds_a_hazard_ratio_that_changes():
+    x, time, event = make_changing(0, late=-0.5)
+    found = check_proportionality(x, time, event, fit_cox(x, time, event)).set_index("term")
+    assert found.loc["first", "pvalue"] < 1e-6
+    assert found.loc["GLOBAL", "pvalue"] < 1e-6
+    assert found.loc["second", "pvalue"] > 0.05
+
+
+@pytest.mark.slow
+def test_check_proportionality__errs_at_the_nominal_rate_where_nothing_changes():
+    drawn = [make_changing(seed, n=120, late=1.0) for seed in range(400)]
+    tables = [check_proportionality(*data, fit_cox(*data)) for data in drawn]
+    rates = pd.concat(tables).groupby("term")["pvalue"].agg(lambda p: (p < 0.05).mean())
+    # 1 in 20, give or take three standard errors of 400 draws
+    assert rates.between(0.05 - 0.033, 0.05 + 0.033).all()
+    assert set(rates.index) == {"first", "second", "GLOBAL"}
+
+
+def test_check_proportionality__a_term_of_several_columns_is_the_same_whichever_is_left_out():
+    rng = np.random.default_rng(3)
+    _, time, event = make_patients(3)
+    kinds = pd.get_dummies(rng.choice(list("abc"), len(time))).astype(float)
+    kinds["age"] = rng.normal(size=len(time))
+    found = []
+    for columns in (["a", "b", "age"], ["b", "c", "age"]):
+        x = kinds[columns]
+        fit = fit_cox(x, time, event)
+        found.append(check_proportionality(x, time, event, fit, terms=["kind", "kind", "age"]))
+    assert found[0]["term"].tolist() == ["kind", "age", "GLOBAL"]
+    assert found[0]["df"].tolist() == [2, 1, 3]
+    np.testing.assert_allclose(found[0]["chi2"], found[1]["chi2"], rtol=1e-6)
+
+
+@settings(max_examples=10)
+@given(power=st.floats(0.2, 3))
+def test_check_proportionality__looks_at_the_order_of_times_only(power):
+    x, time, event = make_changing(1, n=40, late=0.0)
+    fit = fit_cox(x, time, event)
+    one = check_proportionality(x, time, event, fit)
+    other = check_proportionality(x, time**power, event, fit)
+    np.testing.assert_allclose(one["chi2"], other["chi2"], rtol=1e-9)
 
 
 # Errors

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pandas as pd
+import pytest
+from plots import HOSTILE, faults, tick_names
 
 from helpers.plot.discovery import (
     plot_calibration,
@@ -15,7 +17,7 @@ from helpers.plot.discovery import (
 
 GENES = pd.DataFrame(
     {"gene": ["a", "b", "c"], "log2fc": [2.0, -1.0, 0.1], "pvalue": [1e-4, 1e-3, 0.5],
-     "padj": [3e-4, 0.2, 0.5]}
+     "padj": [3e-4, 0.2, 0.5], "contrast": "NCR vs CR"}
 )  # fmt: skip
 PATIENTS = pd.DataFrame(
     {
@@ -42,6 +44,35 @@ def test_plot_volcano__fills_called_genes_and_rings_those_of_the_signature():
     np.testing.assert_allclose(called, [[2.0, 4.0]])
     np.testing.assert_allclose(ringed, [[-1.0, 3.0]])
     assert [text.get_text() for text in ax.texts] == ["a"]
+    assert ax.get_xlabel() == "log2 fold change, NCR vs CR"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_plot_volcano__names_of_crowded_genes_do_not_touch(seed):
+    rng = np.random.default_rng(seed)
+    n = 60
+    log2fc = np.where(np.arange(n) < 8, rng.normal(1.5, 0.05, n), rng.normal(0, 0.5, n))
+    pvalue = np.sort(
+        10 ** -np.where(np.arange(n) < 8, rng.uniform(8, 8.3, n), rng.uniform(0, 3, n))
+    )
+    genes = pd.DataFrame(
+        {"gene": [f"LONGGENE{i}" for i in range(n)], "log2fc": log2fc, "pvalue": pvalue,
+         "padj": np.where(np.arange(n) < 12, 0.01, 0.5), "contrast": "resistant vs sensitive"}
+    )  # fmt: skip
+    ax = plot_volcano(genes, ["LONGGENE0"], fdr=0.05, n_named=25)
+    assert [text.get_text() for text in ax.texts] == [f"LONGGENE{i}" for i in range(8)]
+    ax.figure.suptitle("A", x=0.0, ha="left")  # as the page adds the panel's letter
+    assert faults(ax) == []
+    inner = ax.get_window_extent().padded(2)
+    assert all(inner.contains(*c) for t in ax.texts for c in t.get_window_extent().corners())
+
+
+def test_plot_volcano__names_are_shown_as_typed():
+    genes = pd.DataFrame(
+        {"gene": HOSTILE, "log2fc": np.linspace(-2, 2, len(HOSTILE)), "pvalue": 1e-4, "padj": 0.01,
+         "contrast": "a vs b"}
+    )  # fmt: skip
+    assert faults(plot_volcano(genes, [], fdr=0.05, n_named=10)) == []
 
 
 def test_plot_control__draws_folds_beside_shuffles():
@@ -78,16 +109,25 @@ def test_plot_survival__starts_at_one_and_counts_those_at_risk():
 def test_plot_survival__one_group_is_enough():
     figure = plot_survival(CURVES.iloc[:2], PATIENTS.iloc[:2], pvalue=float("nan"))
     assert figure.axes[0].get_legend_handles_labels()[1] == ["low risk (2)"]
+    assert len(figure.axes[0].texts) == 0
 
 
 def test_plot_horizons__draws_each_horizon_with_its_interval():
     table = pd.DataFrame(
-        {"time": [12.0, 24.0], "auc": [0.7, 0.6], "ci_low": [0.6, 0.3], "ci_high": [0.8, 0.9]}
+        {
+            "time": [12.0, 24.0],
+            "auc": [0.7, 0.6],
+            "ci_low": [0.6, 0.3],
+            "ci_high": [0.8, 0.9],
+            "n_cases": [10, 20],
+            "n_controls": [30, 15],
+        }
     )
     ax = plot_horizons(table)
     assert ax.lines[0].get_ydata().tolist() == [0.7, 0.6]
     assert [s[:, 1].tolist() for s in ax.collections[0].get_segments()] == [[0.6, 0.8], [0.3, 0.9]]
     assert ax.get_ylim()[0] < 0.3
+    assert tick_names(ax) == ["12\n10 / 30", "24\n20 / 15"]
 
 
 def test_plot_calibration__draws_each_horizon_with_a_sign_of_its_own():

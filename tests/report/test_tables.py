@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from cohorts import run_cli
+from cohorts import edit_cohort, run_cli
+from tiny import write_cohort
 
-from helpers.report.chapters import BY_ID, DISCOVERY_OBJECTS
+from helpers.io.cohort import read_cohort
+from helpers.report.chapters import BY_ID, DISCOVERY_OBJECTS, RNA_OBJECT
 from helpers.report.check import check_cohort
 from helpers.report.plan import make_plan
 from helpers.stages.simulate import stage_simulate
@@ -137,6 +139,90 @@ def test_plan__chapters_of_tables_are_skipped_with_a_sentence(folder):
         "(key bulk)."
     )
     assert "discovery" not in {job.kind for job in plan.jobs}
+
+
+# Candidate genes from the cohort's own cells
+
+
+@pytest.fixture
+def both(folder: Path) -> Path:
+    """Cohort file of tiny samples with RNA in two groups, beside the tables."""
+    path = write_cohort(folder / "both")
+    bulk = {
+        part: {kind: f"../{name}" for kind, name in names.items()} for part, names in BULK.items()
+    }
+    edit_cohort(path, chapters=["discovery"], overrides={}, bulk=bulk)
+    return path
+
+
+def ask(path: Path, **values: object) -> list[tuple[str, str, str]]:
+    """Ask for candidates from cells; what the check finds."""
+    edit_cohort(path, overrides={"discovery": {"candidates_from": "pseudobulk"} | values})
+    _, found = check_cohort(path, path.parent / "results")
+    return [(d.where, f"{d.what}; {d.remedy}", d.severity) for d in found]
+
+
+def test_plan__learning_reads_cells_only_where_candidates_come_from_them(both):
+    results = both.parent / "results"
+    plan = make_plan(read_cohort(both).cohort, results)
+    assert plan.job("discovery").inputs == ()
+    assert {job.name for job in plan.jobs} == {"discovery", "chapter/discovery", "book"}
+    assert ask(both) == []
+    plan = make_plan(read_cohort(both).cohort, results)
+    learning = plan.job("discovery")
+    assert learning.inputs == (RNA_OBJECT,)
+    assert learning.design["contrasts"] == [{"test": "relapse", "reference": "healthy"}]
+    assert set(learning.data) == {"training_expression", "training_clinical"}
+    made = {output for job in plan.jobs for output in job.outputs}
+    assert {name for job in plan.jobs for name in job.inputs} <= made
+
+
+def test_plan__without_cells_to_take_candidates_from_the_chapter_is_skipped(folder):
+    write(folder, overrides={"discovery": {"candidates_from": "pseudobulk"}})
+    plan = make_plan(read_cohort(folder / "cohort.yml").cohort, folder / "results")
+    assert plan.skipped["discovery"] == (
+        "This chapter needs RNA counts, and no sample of the cohort has them (column rna of the "
+        "sample sheet). With candidates_from: bulk under overrides.discovery it needs none."
+    )
+    assert "discovery" not in {job.kind for job in plan.jobs}
+
+
+def test_check__knows_the_contrast_candidates_come_from(both):
+    assert ask(both, candidates_contrast="relapse vs healthy") == []
+    ((where, said, severity),) = ask(both, candidates_contrast="relaps vs healthy")
+    assert where.endswith("overrides.discovery.candidates_contrast")
+    assert said == "unknown contrast 'relaps vs healthy'; did you mean 'relapse vs healthy'?"
+    assert severity == "error"
+    edit_cohort(both, contrasts=[])
+    ((_, said, _),) = ask(both)
+    assert said == "the cohort has no contrast; name one under contrasts"
+
+
+def test_check__warns_where_a_group_has_no_cells_to_take_candidates_from(both):
+    sheet = both.parent / "samples.csv"
+    kept = [line for line in sheet.read_text().splitlines() if not line.startswith("A2")]
+    text = "\n".join(kept).replace("run1,A1.h5,", "run1,,") + "\n"
+    sheet.write_text(text)
+    ((where, said, severity),) = [d for d in ask(both) if "RNA" in d[1]]
+    assert where.endswith("overrides.discovery.candidates_from")
+    assert said.startswith("pseudobulk of relapse vs healthy, and no sample of group 'healthy' has")
+    assert (said.endswith("or write candidates_from: bulk"), severity) == (True, "warning")
+
+
+def test_check__finds_patients_who_gave_the_cells_candidates_come_from(both):
+    table = both.parent.parent / "validation_clinical.csv"
+    table.write_text(table.read_text() + "d2,4,1\nB1,4,0\n")
+    ((where, said, severity),) = ask(both)
+    assert where.endswith("bulk.validation.clinical")
+    assert said.startswith("2 validation patients gave cells, too (B1, d2)")
+    assert severity == "error"
+    edit_cohort(both, overrides={})
+    assert check_cohort(both, both.parent / "results")[1] == []
+
+
+def test_check__reads_no_donors_from_a_table_that_cannot_be_read(both):
+    (both.parent.parent / "training_clinical.csv").write_text("sample,time_months,event\nd1,x,1\n")
+    assert [where for where, _, _ in ask(both)] == ["training_clinical.csv:2/time_months"]
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.synth.bulk import N_RISK_GENES, SIZES, SMALL, make_bulk
+from helpers.synth.bulk import BLAST_GENES, N_RISK_GENES, SIZES, SMALL, make_bulk
 
 GENES = [f"G{i}" for i in range(3000)]
 
@@ -41,6 +41,24 @@ def test_make_bulk__planted_genes_shorten_life_in_both_parts(part):
     assert np.corrcoef(score[died], np.log(clinical["time_months"][died]))[0, 1] < -0.4
     resistant = (clinical["response"] == "resistant").to_numpy()
     assert score[resistant].mean() - score[~resistant].mean() > 0.5
+
+
+def test_make_bulk__genes_of_the_blasts_are_measured_once_and_raise_the_hazard():
+    for genes in ([*GENES[:296], *BLAST_GENES], [*GENES, *BLAST_GENES]):
+        tables, truth = make_bulk("demo", 0, genes)
+        hazard = truth.set_index("gene")["log_hazard"]
+        assert (hazard[list(BLAST_GENES)] > 0).all()
+        assert hazard.index.is_unique
+        assert tables["training_expression"]["gene"].tolist() == truth["gene"].tolist()
+        assert (hazard != 0).sum() == N_RISK_GENES
+
+
+def test_make_bulk__names_alone_differ_where_the_blasts_genes_are_known():
+    with_them, without = (
+        make_bulk("bulk", 0, g)[0] for g in ([*GENES[:2996], *BLAST_GENES], GENES)
+    )
+    one, other = (t["training_clinical"] for t in (with_them, without))
+    assert one.equals(other)
 
 
 def test_make_bulk__null_plants_nothing_but_age_and_cytogenetics():

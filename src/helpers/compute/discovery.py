@@ -7,9 +7,12 @@ import pandas as pd
 from scipy import stats
 
 from helpers.compute.learning import Signature, hash_name, score_expression
+from helpers.compute.levels import ALL_CELLS
 from helpers.compute.survival import (
+    GLOBAL,
     CoxFit,
     bootstrap_auc,
+    check_proportionality,
     compare_calibration,
     compare_models,
     compare_survival,
@@ -18,11 +21,37 @@ from helpers.compute.survival import (
     measure_concordance,
 )
 from helpers.errors import DataError
-from helpers.schema import GENE, SAMPLE
+from helpers.schema import CELL_TYPE, CONTRAST, GENE, SAMPLE
 
 HAZARD = ["model", "term", "n", "n_events", "effect", "ci_low", "ci_high", "pvalue", "added_pvalue"]
 LOW, HIGH = "low risk", "high risk"
 SCORE, AGE, RISK = "score (per SD)", "age (per 10 years)", "cytogenetic risk"
+
+
+def describe_genes(genes: pd.DataFrame, *, fdr: float) -> str:
+    """What genes were compared between, by which test, in how many, as sentences of a caption.
+
+    Parameters
+    ----------
+    genes
+        ``unit``, ``test``, ``contrast``, ``n_reference``, ``n_test``, ``padj``,
+        ``measured``; ``cell_type`` where samples were compared.
+    """
+    row = genes.iloc[0]
+    called = (
+        f"{(genes['padj'] < fdr).sum():,} of {len(genes):,} genes called (adjusted p < {fdr:g})"
+    )
+    numbers = f"n = {row['n_test']} and {row['n_reference']}"
+    by = f"{row['test']}, Benjamini-Hochberg"
+    if row["unit"] != SAMPLE:
+        return f"Genes of {row[CONTRAST]} training patients ({by}). {numbers} patients; {called}."
+    cells = ALL_CELLS if row[CELL_TYPE] == ALL_CELLS else f"{row[CELL_TYPE]} cells"
+    return (
+        f"Genes of {row[CONTRAST]}, counts summed over {cells} of every "
+        f"sample ({by}). {numbers} samples; {called}, {genes['measured'].sum():,} measured in the "
+        "training patients. None of those patients gave cells: their fates had no part in the "
+        "choice of genes."
+    )
 
 
 @dataclass(frozen=True)
@@ -64,16 +93,20 @@ def open_validation(
     Raises
     ------
     DataError
-        If a patient was among those the signature was learnt from, or genes are missing.
+        If a patient was among those the signature was learnt from, or gave the cells that its
+        candidate genes come from, or genes are missing.
     """
-    known = set(signature.patients)
-    both = [name for name in expression.index if hash_name(str(name)) in known]
-    if both:
-        msg = (
-            f"{len(both)} patients of the validation tables are training patients, too "
-            f"({', '.join(both[:3])}): a signature is not tried on those it was learnt from"
-        )
-        raise DataError(msg)
+    for what, known in (
+        ("training patients", signature.patients),
+        ("donors of the cells", signature.donors),
+    ):
+        both = [name for name in expression.index if hash_name(str(name)) in known]
+        if both:
+            msg = (
+                f"{len(both)} patients of the validation tables are {what}, too "
+                f"({', '.join(both[:3])}): a signature is not tried on those it was learnt from"
+            )
+            raise DataError(msg)
     raw = score_expression(expression, signature)
     table = clinical.assign(
         score=(raw - signature.cut) / signature.spread,
@@ -118,34 +151,58 @@ def summarise_validation(validation: Validation, *, confidence: float) -> pd.Dat
 
     Returns
     -------
-    ``measure`` (C-index; log-rank chi-square; calibration slope: 1 if hazards are as predicted),
-    ``value``, ``ci_low``, ``ci_high``, ``pvalue``, ``n``, ``n_events``.
+    ``measure`` (C-index; log-rank chi-square; calibration slope: 1 if hazards differ as much as
+    predicted; events seen over those expected by the frozen hazard), ``value``, ``ci_low``,
+    ``ci_high``, ``null`` and ``pvalue`` (of the value against it), ``n``, ``n_events``.
+
+    References
+    ----------
+    Crowson et al. (2016) Stat. Methods Med. Res. 25:1692. doi:10.1177/0962280213497434
     """
     time, event = validation.time, validation.event
     found = measure_concordance(validation.score, time, event)
     z = (found.c_index - 0.5) / found.error
     low, high = found.interval(confidence)
-    rows = [("C-index", found.c_index, low, high, 2 * float(stats.norm.sf(abs(z))))]
+    rows = [("C-index", found.c_index, low, high, 0.5, 2 * float(stats.norm.sf(abs(z))))]
     if len(set(validation.patients["group"])) > 1:
         _, chi2, pvalue = compare_survival(time, event, validation.patients["group"].to_numpy())
-        rows.append(("log-rank chi-square", chi2, np.nan, np.nan, pvalue))
+        rows.append(("log-rank chi-square", chi2, np.nan, np.nan, np.nan, pvalue))
     predictor = pd.DataFrame({"linear predictor": validation.score * validation.signature.spread})
     fit = fit_cox(predictor, time, event)
     error = float(np.sqrt(fit.covariance[0, 0]))
     slope, half = float(fit.coefficients[0]), float(stats.norm.ppf(0.5 + confidence / 2)) * error
-    pvalue = 2 * float(stats.norm.sf(abs(slope / error)))
-    rows.append(("calibration slope", slope, slope - half, slope + half, pvalue))
-    table = pd.DataFrame(rows, columns=["measure", "value", "ci_low", "ci_high", "pvalue"])
+    pvalue = 2 * float(stats.norm.sf(abs((slope - 1) / error)))
+    rows.append(("calibration slope", slope, slope - half, slope + half, 1.0, pvalue))
+    rows.append(("events, seen / expected", *_compare_events(validation, confidence)))
+    columns = ["measure", "value", "ci_low", "ci_high", "null", "pvalue"]
+    table = pd.DataFrame(rows, columns=columns)
     return table.assign(n=len(time), n_events=int(event.sum()))
+
+
+def _compare_events(
+    validation: Validation, confidence: float
+) -> tuple[float, float, float, float, float]:
+    """Events over those expected, with exact Poisson interval, 1, and p-value against it."""
+    seen = int(validation.event.sum())
+    expected = float(predict_hazard(validation, validation.time).sum())
+    tail = (1 - confidence) / 2
+    low = stats.chi2.ppf(tail, 2 * seen) / 2 / expected
+    high = stats.chi2.isf(tail, 2 * seen + 2) / 2 / expected
+    ends = stats.poisson.cdf(seen, expected), stats.poisson.sf(seen - 1, expected)
+    return seen / expected, float(low), float(high), 1.0, min(1.0, 2 * float(min(ends)))
+
+
+def predict_hazard(validation: Validation, until: float | np.ndarray) -> np.ndarray:
+    """Cumulative hazard of each patient until a time, or one's own; level after the last event."""
+    signature = validation.signature
+    levels = np.concatenate([[0.0], signature.hazard])
+    level = levels[np.searchsorted(signature.times, until, side="right")]
+    return np.asarray(level * np.exp(validation.score * signature.spread + signature.cut))
 
 
 def predict_survival(validation: Validation, horizon: float) -> np.ndarray:
     """Probability of each patient to have no event until a time, from the frozen hazard."""
-    signature = validation.signature
-    passed = np.searchsorted(signature.times, horizon, side="right")
-    hazard = signature.hazard[passed - 1] if passed else 0.0
-    predictor = validation.score * signature.spread + signature.cut
-    return np.asarray(np.exp(-hazard * np.exp(predictor)))
+    return np.exp(-predict_hazard(validation, horizon))
 
 
 def rate_calibration(
@@ -200,19 +257,81 @@ def adjust_score(validation: Validation, *, confidence: float) -> pd.DataFrame:
     ``ci_high``, ``pvalue``; in the last model ``added_pvalue`` is that of the score beside the
     others (likelihood ratio).
     """
+    models = _fit_models(validation)
+    parts = [_tabulate(model, confidence) for model in models]
+    if len(models) > 1:
+        _, clinical, every = models
+        parts[-1] = parts[-1].assign(added_pvalue=compare_models(every.fit, clinical.fit)[2])
+    return pd.concat(parts, ignore_index=True).reindex(columns=HAZARD)
+
+
+def check_hazards(validation: Validation) -> pd.DataFrame:
+    """Whether hazard ratios change with time, in the models of :func:`adjust_score`.
+
+    The classes of cytogenetic risk are one term.
+
+    Returns
+    -------
+    ``model`` and the columns of :func:`helpers.compute.survival.check_proportionality`, ``n``,
+    ``n_events``.
+    """
+    parts = []
+    for model in _fit_models(validation):
+        terms = [RISK if name.startswith(f"{RISK}:") else name for name in model.covariates]
+        found = check_proportionality(
+            model.covariates, model.time, model.event, model.fit, terms=terms
+        )
+        found.insert(0, "model", model.name)
+        parts.append(found.assign(n=model.fit.n, n_events=model.fit.n_events))
+    return pd.concat(parts, ignore_index=True)
+
+
+def describe_proportionality(checks: pd.DataFrame, *, alpha: float = 0.05) -> str:
+    """Which terms of which models have hazard ratios that seem to change with time, in words.
+
+    Parameters
+    ----------
+    checks
+        From :func:`check_hazards`.
+    """
+    doubtful = checks[checks["pvalue"] < alpha]
+    if doubtful.empty:
+        lowest = checks["pvalue"].min()
+        return f"No test speaks against proportional hazards (smallest p = {lowest:.2g})."
+    listed = "; ".join(
+        f"{'all terms together' if row.term == GLOBAL else row.term} in the model of {row.model} "
+        f"(p = {row.pvalue:.2g})"
+        for row in doubtful.itertuples()
+    )
+    return (
+        f"Proportional hazards are doubtful; of {len(checks)} tests, p < {alpha:g} in {listed}. A "
+        "hazard ratio there is an average over the follow-up, and another early than late."
+    )
+
+
+@dataclass(frozen=True)
+class _Model:
+    """A hazard model with what it was fitted to."""
+
+    name: str
+    covariates: pd.DataFrame
+    time: np.ndarray
+    event: np.ndarray
+    fit: CoxFit
+
+
+def _fit_models(validation: Validation) -> list[_Model]:
+    """The score alone and, where age or risk are known, these alone and all together."""
     patients = validation.patients
     score = pd.DataFrame({SCORE: validation.score}, index=patients.index)
     known, complete = _covariates(patients)
-    alone = _fit(score, patients)
-    parts = [_tabulate("score", alone, confidence)]
+    models = [_fit("score", score, patients)]
     if not known.empty and patients.loc[complete, "event"].any():
         mine = patients[complete]
-        clinical = _fit(known[complete], mine)
-        every = _fit(score[complete].join(known[complete]), mine)
-        added = compare_models(every, clinical)[2]
-        parts.append(_tabulate("age and risk", clinical, confidence))
-        parts.append(_tabulate("score, age and risk", every, confidence).assign(added_pvalue=added))
-    return pd.concat(parts, ignore_index=True).reindex(columns=HAZARD)
+        every = score[complete].join(known[complete])
+        models.append(_fit("age and risk", known[complete], mine))
+        models.append(_fit("score, age and risk", every, mine))
+    return models
 
 
 def _covariates(patients: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
@@ -232,14 +351,15 @@ def _covariates(patients: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
     return pd.DataFrame(columns, index=patients.index), complete
 
 
-def _fit(covariates: pd.DataFrame, patients: pd.DataFrame) -> CoxFit:
+def _fit(name: str, covariates: pd.DataFrame, patients: pd.DataFrame) -> _Model:
     varied = covariates.loc[:, covariates.max() > covariates.min()]
-    return fit_cox(varied, patients["time_months"].to_numpy(), patients["event"].to_numpy())
+    time, event = patients["time_months"].to_numpy(), patients["event"].to_numpy().astype(bool)
+    return _Model(name, varied, time, event, fit_cox(varied, time, event))
 
 
-def _tabulate(model: str, fit: CoxFit, confidence: float) -> pd.DataFrame:
-    table = fit.tabulate(confidence=confidence)
-    return table.assign(model=model, n=fit.n, n_events=fit.n_events)
+def _tabulate(model: _Model, confidence: float) -> pd.DataFrame:
+    table = model.fit.tabulate(confidence=confidence)
+    return table.assign(model=model.name, n=model.fit.n, n_events=model.fit.n_events)
 
 
 def measure_signature(hazards: pd.DataFrame) -> pd.DataFrame:
@@ -273,12 +393,13 @@ def rate_signature(truth: pd.DataFrame, genes: pd.DataFrame, weights: pd.DataFra
     truth
         ``gene``, ``log_hazard`` per standard deviation (0: a gene without effect).
     genes
-        ``gene``, ``padj``.
+        ``gene``, ``padj``, ``candidate``.
     weights
         ``gene``, ``weight``.
     """
     planted = truth[truth["log_hazard"] != 0].set_index(GENE)["log_hazard"]
     called = set(genes.loc[genes["padj"] < 0.05, GENE])
+    candidates = set(genes.loc[genes["candidate"], GENE])
     chosen = weights.set_index(GENE)["weight"]
     right = chosen[chosen.index.isin(planted.index)]
     agree = (np.sign(right) == np.sign(planted[right.index])).sum()
@@ -286,6 +407,8 @@ def rate_signature(truth: pd.DataFrame, genes: pd.DataFrame, weights: pd.DataFra
         ("planted genes", len(planted)),
         ("called different", len(called)),
         ("of these planted", len(called & set(planted.index))),
+        ("candidates", len(candidates)),
+        ("of these planted", len(candidates & set(planted.index))),
         ("genes in the signature", len(chosen)),
         ("of these planted", len(right)),
         ("of these with the right sign", int(agree)),

@@ -1,6 +1,7 @@
 """A prognostic signature, learnt from the training patients alone and frozen before it is tried."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Literal
@@ -12,12 +13,13 @@ from scipy import stats
 from helpers.compute.stats import adjust_pvalues, compare_moderated
 from helpers.compute.survival import Concordance, estimate_hazard, measure_concordance
 from helpers.errors import DataError, NotPossibleError
-from helpers.schema import GENE, SAMPLE
+from helpers.schema import CONTRAST, GENE, SAMPLE
 
 Scale = Literal["counts", "linear", "log2"]
 RESISTANT, SENSITIVE = "resistant", "sensitive"
 SMALLEST_PENALTY = 0.05  # of the one at which no gene is left
 MIN_LABELLED = 5  # patients of each response that genes are compared between
+RESPONSE_TEST = "moderated t-test on log2 values (limma)"
 CLINICAL = ["time_months", "event", "response"]
 
 
@@ -53,6 +55,9 @@ class Training:
 class Recipe:
     """How a signature is learnt."""
 
+    candidates: tuple[str, ...] | None = None
+    """Genes found in others than the training patients; without them, the genes of
+    :func:`compare_response` are chosen anew from every set of patients learnt from."""
     max_genes: int = 2000
     n_candidates: int = 50
     l1_ratio: float = 0.5
@@ -80,6 +85,8 @@ class Signature:
     """Cumulative baseline hazard at each event time of the training patients."""
     patients: tuple[str, ...]
     """SHA-256 of the name of every training patient, so that none is taken for validation."""
+    donors: tuple[str, ...] = ()
+    """The same of every sample and donor whose cells told which genes are candidates."""
 
     @property
     def digest(self) -> str:
@@ -183,18 +190,23 @@ def mark_response(
     return label
 
 
-def compare_response(training: Training, *, max_genes: int) -> pd.DataFrame:
+def compare_response(
+    training: Training, *, max_genes: int, confidence: float = 0.95
+) -> pd.DataFrame:
     """Genes between resistant and sensitive patients: moderated t-test on log2 values (limma).
 
     Parameters
     ----------
     max_genes
         Most variable genes that are tested.
+    confidence
+        Coverage of the intervals.
 
     Returns
     -------
-    ``gene``, ``mean``, ``log2fc`` (resistant against sensitive), ``pvalue``, ``padj``
-    (Benjamini-Hochberg), by p-value.
+    ``gene``, ``mean``, ``log2fc`` (resistant against sensitive), ``ci_low``, ``ci_high``,
+    ``pvalue``, ``padj`` (Benjamini-Hochberg), by p-value; and what was compared, the same in all
+    rows: ``unit``, ``test``, ``contrast``, ``n_reference``, ``n_test``.
 
     Raises
     ------
@@ -215,21 +227,64 @@ def compare_response(training: Training, *, max_genes: int) -> pd.DataFrame:
     values = training.expression.loc[known.to_numpy(), tested]
     design = pd.DataFrame({name: (label[known] == name).astype(float) for name in sizes})
     contrast = pd.Series({RESISTANT: 1.0, SENSITIVE: -1.0})
-    found = compare_moderated(values, design, contrast, confidence=0.95)
+    found = compare_moderated(values, design, contrast, confidence=confidence)
     table = pd.DataFrame(
         {
             GENE: tested.to_numpy(),
             "mean": values.mean().to_numpy(),
             "log2fc": found["effect"].to_numpy(),
+            "ci_low": found["ci_low"].to_numpy(),
+            "ci_high": found["ci_high"].to_numpy(),
             "pvalue": found["pvalue"].to_numpy(),
         }
     )
     table["padj"] = adjust_pvalues(table["pvalue"])
+    table = table.assign(unit="patient", test=RESPONSE_TEST)
+    table[CONTRAST] = f"{RESISTANT} vs {SENSITIVE}"
+    table = table.assign(n_reference=sizes[SENSITIVE], n_test=sizes[RESISTANT])
     return table.sort_values(["pvalue", GENE], kind="stable", ignore_index=True)
 
 
+def mark_candidates(genes: pd.DataFrame, training: Training, *, n_candidates: int) -> pd.DataFrame:
+    """Which genes enter the hazard model: the first that vary among the training patients.
+
+    Parameters
+    ----------
+    genes
+        ``gene`` and more, by p-value; their difference may have been seen in others.
+
+    Returns
+    -------
+    ``genes`` with ``measured`` and ``candidate``.
+
+    Raises
+    ------
+    NotPossibleError
+        If fewer than two are left.
+    """
+    values = training.expression.reindex(columns=genes[GENE])
+    measured = (values.max() > values.min()).to_numpy()
+    candidate = measured & (measured.cumsum() <= n_candidates)
+    if candidate.sum() < 2:
+        msg = (
+            f"Of {len(genes)} genes that were compared, {candidate.sum()} are in the expression "
+            "table of the training patients; a signature needs two. Name genes alike in both."
+        )
+        raise NotPossibleError(msg)
+    return genes.assign(measured=measured, candidate=candidate)
+
+
+def list_candidates(training: Training, recipe: Recipe) -> list[str]:
+    """Genes that enter the hazard model of these patients."""
+    if recipe.candidates is None:
+        genes = compare_response(training, max_genes=recipe.max_genes)[GENE]
+        return list(genes.head(recipe.n_candidates))
+    values = training.expression[list(recipe.candidates)]
+    return list(values.columns[(values.max() > values.min()).to_numpy()])
+
+
 def learn_weights(training: Training, recipe: Recipe, *, seed: int) -> pd.Series:
-    """Weights of a signature: candidates by response, then Cox regression with an elastic net.
+    """Weights of a signature: candidate genes, then Cox regression with an elastic net.
 
     The penalty is the one whose models predict patients left out of them best (partial likelihood
     in inner cross-validation). Every step sees the training patients alone.
@@ -243,8 +298,8 @@ def learn_weights(training: Training, recipe: Recipe, *, seed: int) -> pd.Series
     Simon et al. (2011) J. Stat. Softw. 39:5. doi:10.18637/jss.v039.i05; Verweij & van Houwelingen
     (1993) Stat. Med. 12:2305. doi:10.1002/sim.4780122407
     """
-    genes = compare_response(training, max_genes=recipe.max_genes)[GENE].head(recipe.n_candidates)
-    values = training.expression[list(genes)]
+    genes = list_candidates(training, recipe)
+    values = training.expression[genes]
     x = ((values - values.mean()) / values.std(ddof=0)).to_numpy()
     time, event = training.time, training.event
     penalties, path = _fit_path(x, time, event, recipe)
@@ -255,7 +310,7 @@ def learn_weights(training: Training, recipe: Recipe, *, seed: int) -> pd.Series
         quality += _logliks(x @ inner, time, event) - _logliks(
             x[kept] @ inner, time[kept], event[kept]
         )
-    best = pd.Series(path[:, int(quality.argmax())], index=list(genes))
+    best = pd.Series(path[:, int(quality.argmax())], index=genes)
     return best[best != 0]
 
 
@@ -332,8 +387,15 @@ def score_expression(expression: pd.DataFrame, signature: Signature) -> pd.Serie
     return pd.Series(z @ np.array(signature.weights), index=expression.index, name="score")
 
 
-def learn_signature(training: Training, recipe: Recipe, *, seed: int) -> Signature:
+def learn_signature(
+    training: Training, recipe: Recipe, *, seed: int, donors: Iterable[str] = ()
+) -> Signature:
     """The signature of all training patients.
+
+    Parameters
+    ----------
+    donors
+        Samples and donors whose cells told which genes are candidates.
 
     Raises
     ------
@@ -361,6 +423,7 @@ def learn_signature(training: Training, recipe: Recipe, *, seed: int) -> Signatu
         times=_plain(hazard["time"]),
         hazard=_plain(hazard["hazard"]),
         patients=tuple(sorted(hash_name(str(name)) for name in training.expression.index)),
+        donors=tuple(sorted(map(hash_name, set(donors)))),
     )
 
 

@@ -1,5 +1,6 @@
 """Survival: Kaplan-Meier, log-rank, Cox regression, concordance, time-dependent AUC, calibration."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +12,7 @@ from helpers.errors import DataError
 
 Ties = Literal["efron", "breslow"]
 MAX_STEPS, TOLERANCE = 50, 1e-10
+GLOBAL = "GLOBAL"  # all terms of a model tested together
 
 
 @dataclass(frozen=True)
@@ -108,11 +110,23 @@ def _partial(
     x: np.ndarray, time: np.ndarray, event: np.ndarray, beta: np.ndarray, ties: Ties
 ) -> tuple[float, np.ndarray, np.ndarray]:
     """Log partial likelihood, its gradient and the information."""
+    values, gradients, information = _partial_steps(x, time, event, beta, ties)
+    return float(values.sum()), gradients.sum(axis=0), information.sum(axis=0)
+
+
+def _partial_steps(
+    x: np.ndarray, time: np.ndarray, event: np.ndarray, beta: np.ndarray, ties: Ties
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What each distinct event time, in order, adds to the three of :func:`_partial`.
+
+    The gradients are Schoenfeld's residuals, summed over the patients who died at the time.
+    """
     eta = x @ beta
     risk = np.exp(eta - eta.max())
-    value, gradient = 0.0, np.zeros(x.shape[1])
-    information = np.zeros((x.shape[1], x.shape[1]))
-    for t in np.unique(time[event]):
+    times = np.unique(time[event])
+    values, gradients = np.zeros(len(times)), np.zeros((len(times), x.shape[1]))
+    information = np.zeros((len(times), x.shape[1], x.shape[1]))
+    for i, t in enumerate(times):
         at_risk, dying = time >= t, (time == t) & event
         d = int(dying.sum())
         share = np.arange(d) / d if ties == "efron" else np.zeros(d)
@@ -120,11 +134,11 @@ def _partial(
         d0, d1, d2 = _moments(x[dying], risk[dying])
         total = s0 - share * d0
         mean = (s1[None, :] - share[:, None] * d1) / total[:, None]
-        value += float(eta[dying].sum() - (np.log(total) + eta.max()).sum())
-        gradient += x[dying].sum(axis=0) - mean.sum(axis=0)
+        values[i] = float(eta[dying].sum() - (np.log(total) + eta.max()).sum())
+        gradients[i] = x[dying].sum(axis=0) - mean.sum(axis=0)
         second = ((s2[None] - share[:, None, None] * d2) / total[:, None, None]).sum(axis=0)
-        information += second - mean.T @ mean
-    return value, gradient, information
+        information[i] = second - mean.T @ mean
+    return values, gradients, information
 
 
 def _moments(x: np.ndarray, weight: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
@@ -137,6 +151,68 @@ def compare_models(larger: CoxFit, smaller: CoxFit) -> tuple[float, int, float]:
     chi2 = 2 * (larger.loglik - smaller.loglik)
     df = len(larger.names) - len(smaller.names)
     return chi2, df, float(stats.chi2.sf(chi2, df))
+
+
+def check_proportionality(
+    covariates: pd.DataFrame,
+    time: np.ndarray,
+    event: np.ndarray,
+    fit: CoxFit,
+    *,
+    ties: Ties = "efron",
+    terms: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """Score test of hazard ratios that change with time, as R's ``cox.zph`` makes it.
+
+    Every column of a term is given a second coefficient, of its product with
+    :func:`rank_event_times`; the test is whether the likelihood rises where that is 0.
+
+    Parameters
+    ----------
+    covariates, time, event, ties
+        What the model was fitted to, and how, see :func:`fit_cox`.
+    terms
+        Term of each column, where several columns are one term (classes); each its own if missing.
+
+    Returns
+    -------
+    One row a term and ``GLOBAL``, all of them together: ``term``, ``chi2``, ``df``, ``pvalue``.
+
+    References
+    ----------
+    Grambsch & Therneau (1994) Biometrika 81:515. doi:10.1093/biomet/81.3.515
+    """
+    x, time = covariates.to_numpy(dtype=float), np.asarray(time, dtype=float)
+    event = np.asarray(event).astype(bool)
+    scale = x.std(axis=0)
+    z = (x - x.mean(axis=0)) / scale
+    _, gradients, information = _partial_steps(z, time, event, fit.coefficients * scale, ties)
+    g = rank_event_times(time, event)
+    score = g @ gradients
+    once, twice = np.tensordot(g, information, 1), np.tensordot(g**2, information, 1)
+    fixed = information.sum(axis=0)
+    # the information on the second coefficients that the first leave
+    left = twice - once @ np.linalg.solve(fixed, once)
+    score = score - once @ np.linalg.solve(fixed, gradients.sum(axis=0))
+    named = np.array([str(name) for name in (covariates.columns if terms is None else terms)])
+    parts = {term: named == term for term in dict.fromkeys(named)}
+    rows = [
+        (term, score[mine] @ np.linalg.solve(left[np.ix_(mine, mine)], score[mine]), mine.sum())
+        for term, mine in (parts | {GLOBAL: np.ones(len(named), dtype=bool)}).items()
+    ]
+    table = pd.DataFrame(rows, columns=["term", "chi2", "df"])
+    return table.assign(pvalue=stats.chi2.sf(table["chi2"], table["df"]))
+
+
+def rank_event_times(time: np.ndarray, event: np.ndarray) -> np.ndarray:
+    """Share of patients with an event before each distinct event time (Kaplan-Meier), centred.
+
+    The scale of time on which outliers in follow-up weigh little; its mean over events is 0.
+    """
+    curve = estimate_survival(time, event)
+    before = 1 - np.concatenate([[1.0], curve["survival"].to_numpy()[:-1]])
+    seen = curve["n_event"].to_numpy() > 0
+    return before[seen] - np.average(before[seen], weights=curve["n_event"].to_numpy()[seen])
 
 
 def estimate_hazard(score: np.ndarray, time: np.ndarray, event: np.ndarray) -> pd.DataFrame:

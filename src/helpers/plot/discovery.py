@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
+from helpers.plot.labels import name_points
 from helpers.plot.style import (
     DARK,
     GREY,
@@ -13,10 +14,12 @@ from helpers.plot.style import (
     new_grid,
     own_axes,
     plain,
+    side_legend,
 )
-from helpers.schema import GENE
+from helpers.schema import CONTRAST, GENE
 
 GROUP_STYLE = {"low risk": (OKABE_ITO[0], "-"), "high risk": (OKABE_ITO[5], "--")}
+MOST_NAMED = 8  # genes in the volcano
 MARKERS = "osD^vPX*"
 RATIO = FuncFormatter(lambda value, _: f"{2.0**value:.2g}")
 
@@ -29,7 +32,7 @@ def plot_volcano(
     Parameters
     ----------
     genes
-        ``gene``, ``log2fc``, ``pvalue``, ``padj``, by p-value.
+        ``gene``, ``log2fc``, ``pvalue``, ``padj``, by p-value; ``contrast``, the same in all.
     chosen
         Genes of the signature.
     """
@@ -51,13 +54,14 @@ def plot_volcano(
         linewidths=0.6,
         label="signature",
     )
-    for i in np.flatnonzero(called)[: min(n_named, 8)]:
-        ax.annotate(plain(genes[GENE].iloc[i]), (x[i], y[i]), xytext=(3, 2), fontsize=5.5,
-                    textcoords="offset points")  # fmt: skip
     ax.axvline(0, color=DARK, linewidth=0.5, zorder=0)
-    ax.set_xlabel("log2 fold change, resistant against sensitive")
+    ax.set_xlabel(f"log2 fold change, {plain(genes[CONTRAST].iloc[0])}")
     ax.set_ylabel("–log10 p")
-    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0)
+    side_legend(ax, top=True)
+    ax.margins(x=0.12)  # room for names
+    points = np.column_stack([x, y])
+    named = np.flatnonzero(called)[: min(n_named, MOST_NAMED)]
+    name_points(ax, points[named], list(genes[GENE].iloc[named]), others=points[called | mine])
     return ax
 
 
@@ -133,7 +137,9 @@ def plot_survival(curves: pd.DataFrame, patients: pd.DataFrame, *, pvalue: float
         lost = patients[(patients["group"] == group) & (patients["event"] == 0)]["time_months"]
         at = survival[np.searchsorted(time, lost, side="right") - 1]
         ax.scatter(lost, at, marker="|", s=14, color=colour, linewidths=0.6)
-    ax.text(0.98, 0.95, f"log-rank p = {pvalue:.2g}", transform=ax.transAxes, ha="right", va="top")
+    if np.isfinite(pvalue):
+        tested = f"log-rank p = {pvalue:.2g}"
+        ax.text(0.98, 0.95, tested, transform=ax.transAxes, ha="right", va="top")
     ax.set_ylim(0, 1.02)
     ax.set_xlim(0, end)
     ax.yaxis.set_major_formatter(PercentFormatter(1.0))
@@ -161,20 +167,21 @@ def _count_at_risk(ax: Axes, patients: pd.DataFrame, *, ticks: np.ndarray, end: 
 
 
 def plot_horizons(auc: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """AUC at each horizon with its interval.
+    """AUC at each horizon with its interval, and how many events and patients tell it.
 
     Parameters
     ----------
     auc
-        ``time``, ``auc``, ``ci_low``, ``ci_high``.
+        ``time``, ``auc``, ``ci_low``, ``ci_high``, ``n_cases``, ``n_controls``.
     """
     ax = own_axes(ax, 85, 60)
     ax.vlines(auc["time"], auc["ci_low"], auc["ci_high"], color=OKABE_ITO[0])
     ax.plot(auc["time"], auc["auc"], color=OKABE_ITO[0], marker="o", markersize=4)
     ax.axhline(0.5, color=DARK, linewidth=0.5, linestyle=(0, (2, 2)))
     ax.set_ylim(min(0.4, float(np.nanmin([0.4, *auc["ci_low"]])) - 0.02), 1.0)
-    ax.set_xticks(auc["time"])
-    ax.set_xlabel("months")
+    ticks = zip(auc["time"], auc["n_cases"], auc["n_controls"], strict=True)
+    ax.set_xticks(auc["time"], [f"{time:g}\n{cases} / {later}" for time, cases, later in ticks])
+    ax.set_xlabel("months; below: events by then / patients followed beyond")
     ax.set_ylabel("AUC: early against later events")
     return ax
 

@@ -1,7 +1,8 @@
 """The chapters of the book: what each asks, shows and needs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from helpers.params import DiscoveryParams, Params
 from helpers.schema import Cohort
 
 RNA_OBJECT = "objects/rna.h5ad"
@@ -99,6 +100,8 @@ class Chapter:
     """Files of the genome it needs, as the cohort file names them."""
     times: bool = False
     """Whether it reads when samples were taken."""
+    otherwise: str = ""
+    """A sentence on how it can do without what it needs, where it can."""
 
 
 CHAPTERS: tuple[Chapter, ...] = (
@@ -278,6 +281,14 @@ TABLE_NAMES = {
 }
 
 
+def with_params(chapter: Chapter, params: Params) -> Chapter:
+    """The chapter with what its parameters make it need besides."""
+    if isinstance(params, DiscoveryParams) and params.candidates_from == "pseudobulk":
+        otherwise = " With candidates_from: bulk under overrides.discovery it needs none."
+        return replace(chapter, needs=("rna", *chapter.needs), otherwise=otherwise)
+    return chapter
+
+
 def skip_reason(chapter: Chapter, cohort: Cohort) -> str:
     """Why a cohort cannot have a chapter, as a sentence; empty if it can."""
     for need in chapter.needs:
@@ -285,7 +296,7 @@ def skip_reason(chapter: Chapter, cohort: Cohort) -> str:
             name = NEED_NAMES[need]
             return (
                 f"This chapter needs {name}, and no sample of the cohort has them "
-                f"(column {need} of the sample sheet)."
+                f"(column {need} of the sample sheet).{chapter.otherwise}"
             )
     lacking = [role for role in chapter.roles if role not in cohort.file.groups]
     if lacking:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from helpers.errors import DataError, Defect
-from helpers.io.bulk import inspect_bulk
+from helpers.io.bulk import inspect_bulk, read_clinical
 from helpers.io.cohort import Reading, access_problem, expand_home, read_cohort
 from helpers.io.dose_response import inspect_dose_response
 from helpers.io.gene_sets import read_gene_sets, read_published
@@ -68,6 +68,7 @@ def _check_file(reading: Reading, file: CohortFile, results: Path) -> Iterator[D
         yield from _check_roles(reading, file)
         if "contrasts" not in reading.faulty:
             yield from _check_contrasts(reading, file)
+            yield from _check_candidates(reading, file)
 
 
 def _check_sheet(reading: Reading, file: CohortFile) -> Iterator[Defect]:
@@ -202,6 +203,48 @@ def _check_roles(reading: Reading, file: CohortFile) -> Iterator[Defect]:
             expected = f"one of {', '.join(ROLES)} to have them tested"
             where = reading.spot("groups", role)
             yield Defect(where, what, expected, f"did you mean {close!r}?", "warning")
+
+
+def _check_candidates(reading: Reading, file: CohortFile) -> Iterator[Defect]:
+    """Candidate genes of a signature that are to come from cells need a contrast, and cells."""
+    values = load_defaults("discovery") | file.overrides.get("discovery", {})
+    if values["candidates_from"] != "pseudobulk":
+        return
+    planned = {contrast.name: contrast for contrast in file.planned_contrasts()}
+    wanted = values["candidates_contrast"] or next(iter(planned), "")
+    where = reading.spot("overrides", "discovery", "candidates_contrast")
+    if wanted not in planned:
+        close = nearest(str(wanted), planned)
+        what = f"unknown contrast {wanted!r}" if wanted else "the cohort has no contrast"
+        remedy = f"did you mean {close!r}?" if close else "name one under contrasts"
+        yield Defect(where, what, f"one of {', '.join(planned) or 'two groups'}", remedy)
+        return
+    counted = {sample.group for sample in reading.samples if sample.rna is not None}
+    where = reading.spot("overrides", "discovery", "candidates_from")
+    for label in (planned[wanted].test, planned[wanted].reference):
+        if label not in counted and not reading.lost_rows:
+            what = f"pseudobulk of {wanted}, and no sample of group {label!r} has RNA counts"
+            expected = "RNA counts of both groups, or the chapter is skipped"
+            remedy = "add them (column rna), or write candidates_from: bulk"
+            yield Defect(where, what, expected, remedy, "warning")
+    yield from _check_donors_of_candidates(reading, file)
+
+
+def _check_donors_of_candidates(reading: Reading, file: CohortFile) -> Iterator[Defect]:
+    """Those whose cells tell the candidate genes are none of the patients, whose fates are judged."""
+    names = {name for s in reading.samples if s.rna is not None for name in (s.sample, s.donor)}
+    for part in ("training", "validation") if file.bulk and "bulk" not in reading.faulty else ():
+        tables: BulkTables = getattr(file.bulk, part)
+        try:
+            patients = read_clinical(reading.path.parent / expand_home(tables.clinical)).index
+        except DataError:
+            continue  # told with row and field by _check_tables
+        both = sorted(names & set(patients))
+        if both:
+            what = f"{len(both)} {part} patients gave cells, too ({', '.join(both[:3])})"
+            expected = "others, where the cells tell which genes are candidates"
+            remedy = "take them out of the table, or write candidates_from: bulk"
+            yield Defect(reading.spot("bulk", part, "clinical"), what, expected, remedy)
 
 
 def _unknown_group(where: str, label: str, labels: list[str]) -> Defect:

@@ -282,14 +282,22 @@ def resistance_job(cohort: Cohort, params: dict[str, Params]) -> Job:
 
 
 def discovery_job(cohort: Cohort, params: dict[str, Params], digests: DigestCache) -> Job:
-    """Learning and freezing a signature: it is handed the training tables and no other."""
+    """Learning and freezing a signature: it is handed no validation table.
+
+    The cohort's cells are read only where candidate genes are to come from them.
+    """
+    values = subset(params["discovery"], SignatureParams)
+    design: dict[str, object] = {"scale": cohort.file.bulk.scale if cohort.file.bulk else ""}
+    cells = values["candidates_from"] == "pseudobulk"
+    if cells:
+        design["contrasts"] = [c.model_dump() for c in cohort.file.planned_contrasts()]
     tables = {role: cohort.table(role) for role in ("training_expression", "training_clinical")}
     return Job(
         name="discovery",
-        inputs=(),
+        inputs=(RNA_OBJECT,) if cells else (),
         outputs=DISCOVERY_OBJECTS,
-        params=subset(params["discovery"], SignatureParams),
-        design={"scale": cohort.file.bulk.scale if cohort.file.bulk else ""},
+        params=values,
+        design=design,
         data={role: [str(path), digests.hash(path)] for role, path in tables.items()},
         **code_of(STAGES["discovery"]),
     )

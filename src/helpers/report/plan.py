@@ -20,6 +20,7 @@ from helpers.report.chapters import (
     SUBCLUSTER_KEYS,
     Chapter,
     skip_reason,
+    with_params,
 )
 from helpers.report.jobs import Job
 from helpers.report.modules import notebook_digest, notebook_imports
@@ -72,10 +73,14 @@ def make_plan(cohort: Cohort, folder: Path) -> Plan:
     Nothing is written but the cache of digests of large inputs.
     """
     digests = DigestCache(folder / "jobs" / "digests.json")
-    wanted = [c for c in CHAPTERS if cohort.file.chapters is None or c.id in cohort.file.chapters]
+    params = {c.id: load_params(c.id, cohort.file.overrides.get(c.id)) for c in CHAPTERS}
+    wanted = [
+        with_params(c, params[c.id])
+        for c in CHAPTERS
+        if cohort.file.chapters is None or c.id in cohort.file.chapters
+    ]
     skipped = {c.id: reason for c in wanted if (reason := skip_reason(c, cohort))}
     running = [c for c in wanted if c.id not in skipped]
-    params = {c.id: load_params(c.id, cohort.file.overrides.get(c.id)) for c in CHAPTERS}
     jobs = _stage_jobs(running, cohort, params, digests)
     chapters = [
         _chapter_job(chapter, cohort, params[chapter.id], jobs, digests)

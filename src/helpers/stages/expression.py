@@ -12,7 +12,7 @@ from helpers.compute.stats import PAIRED, count_sides
 from helpers.errors import DataError, NotPossibleError
 from helpers.io.objects import read_object
 from helpers.io.tables import write_table
-from helpers.params import ExpressionParams
+from helpers.params import ExpressionParams, PseudobulkParams
 from helpers.schema import CELL_TYPE, CONTRAST, DONOR, GENE, GROUP, SAMPLE, UNKNOWN, Contrast
 from helpers.stages.task import Task
 
@@ -125,7 +125,7 @@ def compare_by_cell(
 
 
 def compare_by_sample(
-    cells: ad.AnnData, contrast: Contrast, params: ExpressionParams
+    cells: ad.AnnData, contrast: Contrast, params: PseudobulkParams
 ) -> tuple[pd.DataFrame, dict[str, object]]:
     """Sums over the cells of every sample with enough of them: genes, and the row of the test."""
     sums, samples = sum_samples(

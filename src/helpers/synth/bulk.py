@@ -9,6 +9,9 @@ HAZARD = 0.5  # natural-log hazard ratio per standard deviation of a risk gene, 
 AGE_HAZARD, ADVERSE_HAZARD = 0.02, 0.8  # per year above 55; of adverse against other cytogenetics
 SHAPE, SCALE_MONTHS = 0.9, 26.0  # Weibull time of death without any risk
 FOLLOW_UP = (12.0, 90.0)  # months, uniform
+# Of the blasts that non-responders have more of: in the cells they differ between groups, and the
+# more of them in the blood, the earlier an event.
+BLAST_GENES = ("CRIM1", "MME", "EBF1", "AKAP12")
 N_MODULES = 12  # groups of genes that go up and down together
 RISK_CLASSES = {"favourable": 0.2, "intermediate": 0.55, "adverse": 0.25}
 # profile -> training patients, validation patients, genes
@@ -24,8 +27,8 @@ def make_bulk(
     Parameters
     ----------
     genes
-        Gene symbols to measure; the first of them, as many as the profile has, are taken in an
-        order drawn from the seed.
+        Gene symbols to measure; as many as the profile has are drawn. ``BLAST_GENES``, where
+        they are among them, are always measured and raise the hazard.
     effects
         Whether expression has to do with survival; age and cytogenetic risk always do.
 
@@ -37,10 +40,11 @@ def make_bulk(
     """
     rng = np.random.default_rng([seed, STREAM])
     n_training, n_validation, n_genes = SIZES.get(profile, SMALL)
-    chosen = sorted(rng.choice(genes, min(n_genes, len(genes)), replace=False))
+    chosen = sorted(map(str, rng.choice(genes, min(n_genes, len(genes)), replace=False)))
     hazard = np.zeros(len(chosen))
     planted = rng.choice(len(chosen), N_RISK_GENES, replace=False)
     hazard[planted] = HAZARD * np.where(np.arange(N_RISK_GENES) % 2, -1.0, 1.0)
+    chosen = _name_blast_genes(chosen, planted[::2], set(genes))
     level, sd = rng.uniform(3, 11, len(chosen)), rng.uniform(0.5, 1.6, len(chosen))
     module = rng.integers(0, N_MODULES, len(chosen))
     tables: dict[str, pd.DataFrame] = {}
@@ -54,6 +58,17 @@ def make_bulk(
         risk = z @ hazard if effects else np.zeros(n)
         tables[f"{part}_clinical"] = _draw_patients(names, risk, rng)
     return tables, pd.DataFrame({"gene": chosen, "log_hazard": hazard * effects})
+
+
+def _name_blast_genes(chosen: list[str], raising: np.ndarray, genes: set[str]) -> list[str]:
+    """The measured genes, those that raise the hazard being named after the blasts' genes."""
+    named = list(chosen)
+    for i, gene in zip(raising, BLAST_GENES, strict=True):
+        if gene in named:
+            named[named.index(gene)] = named[i]
+        if gene in genes:
+            named[i] = gene
+    return named
 
 
 def _draw_patients(names: list[str], risk: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:

@@ -1,0 +1,127 @@
+"""Names beside points, placed where they touch neither one another nor the edge of the axes."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import ConnectionPatch
+from matplotlib.transforms import ScaledTranslation
+
+from helpers.plot.style import DARK, plain
+
+NAME_PT = 5.5
+MARGIN_PT = 1.0  # kept free around every name
+NEAR_PT = 4.0  # from where on a line leads from the name to its point
+SIDES = (
+    *((1, 1), (-1, 1), (1, -1), (-1, -1), (0, 1), (0, -1), (1, 0), (-1, 0)),
+    *((1, 0.5), (-1, 0.5), (1, -0.5), (-1, -0.5), (0.5, 1), (-0.5, 1), (0.5, -1), (-0.5, -1)),
+)
+STEPS_PT = (3.0, 6.0, 10.0, 15.0, 21.0, 28.0, 36.0, 45.0, 55.0)
+LINE_DOTS = 12  # points a line is taken for where names keep off it
+CLEAR_PT = 2.0  # kept free beside a line where there is room
+LONGEST_NAME = 20  # letters
+
+
+def name_points(
+    ax: Axes,
+    points: np.ndarray,
+    names: Sequence[str],
+    *,
+    others: np.ndarray | None = None,
+) -> None:
+    """Write names beside points, the first ones nearest to theirs.
+
+    To be called when all else is drawn: places depend on the layout.
+
+    Parameters
+    ----------
+    points
+        Shape (n_names, 2), in data coordinates.
+    others
+        More points that names are kept off where there is room, shape (n, 2).
+    """
+    figure = ax.figure
+    figure.draw_without_rendering()
+    per_pt = figure.dpi / 72
+    spots = ax.transData.transform(points) / per_pt
+    crowd = spots if others is None else ax.transData.transform(others) / per_pt
+    frame = ax.get_window_extent().extents / per_pt
+    taken = np.empty((0, 4))
+    for spot, point, name in zip(spots, points, names, strict=True):
+        shown = plain(name, longest=LONGEST_NAME)
+        offsets, boxes = _candidates(spot, _measure(ax, shown) / per_pt)
+        lines = spot + offsets[:, None] * np.linspace(0, 1, LINE_DOTS)[:, None]
+        best = int(_rate(boxes, lines, taken, crowd, frame).argmin())
+        taken, crowd = np.vstack([taken, boxes[best]]), np.vstack([crowd, lines[best]])
+        _write(ax, shown, point, offsets[best])
+
+
+def _rate(
+    boxes: np.ndarray, lines: np.ndarray, taken: np.ndarray, crowd: np.ndarray, frame: np.ndarray
+) -> np.ndarray:
+    """How bad each place is: over a name or beyond the frame, a line over a name, over points, far."""
+    crossed = _inside(lines.reshape(-1, 2), taken).any(axis=1).reshape(len(lines), -1).any(axis=1)
+    cost = 1e6 * (_overlaps(boxes, taken).sum(axis=1) + _beyond(boxes, frame)) + 1e4 * crossed
+    length = np.abs(lines[:, -1] - lines[:, 0]).max(axis=1)
+    # the line starts among its own point's marks, which it cannot keep off
+    dots = lines[:, LINE_DOTS // 4 :].reshape(-1, 2)
+    near = np.hstack([dots - CLEAR_PT, dots + CLEAR_PT])
+    passed = _inside(crowd, near).sum(axis=0).reshape(len(lines), -1).sum(axis=1)
+    passed = np.where(length > NEAR_PT, passed, 0)
+    return np.asarray(cost + 30.0 * _inside(crowd, boxes).sum(axis=0) + 3.0 * passed + length)
+
+
+def _measure(ax: Axes, name: str) -> np.ndarray:
+    """Width and height of a name in pixels."""
+    text = ax.text(0, 0, name, fontsize=NAME_PT, transform=None)
+    box = text.get_window_extent()
+    text.remove()
+    return np.array([box.width, box.height])
+
+
+def _candidates(spot: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Offsets from a point, and the boxes a name would fill there, margin included; in points."""
+    sides = np.array(SIDES, dtype=float)
+    offsets = np.concatenate([step * sides for step in STEPS_PT])
+    low = spot + offsets - size * (1 - np.sign(offsets)) / 2
+    return offsets, np.hstack([low - MARGIN_PT, low + size + MARGIN_PT])
+
+
+def _overlaps(boxes: np.ndarray, taken: np.ndarray) -> np.ndarray:
+    """Area that every box shares with every other, shape (n_boxes, n_taken)."""
+    low = np.maximum(boxes[:, None, :2], taken[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], taken[None, :, 2:])
+    return np.asarray(np.clip(high - low, 0, None).prod(axis=2))
+
+
+def _beyond(boxes: np.ndarray, frame: np.ndarray) -> np.ndarray:
+    """How far each box sticks out of the frame."""
+    low = np.clip(frame[:2] - boxes[:, :2], 0, None)
+    high = np.clip(boxes[:, 2:] - frame[2:], 0, None)
+    return np.asarray((low + high).sum(axis=1))
+
+
+def _inside(points: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Which points lie in which box, shape (n_points, n_boxes)."""
+    low, high = points[:, None] > boxes[None, :, :2], points[:, None] < boxes[None, :, 2:]
+    return np.asarray((low & high).all(axis=2))
+
+
+def _write(ax: Axes, name: str, point: np.ndarray, offset: np.ndarray) -> None:
+    across = {1: "left", 0: "center", -1: "right"}[int(np.sign(offset[0]))]
+    upward = {1: "bottom", 0: "center", -1: "top"}[int(np.sign(offset[1]))]
+    if np.abs(offset).max() > NEAR_PT:
+        moved = ScaledTranslation(*(offset / 72), ax.figure.dpi_scale_trans)
+        ends = {"coordsA": ax.transData, "coordsB": ax.transData + moved}
+        line = ConnectionPatch(tuple(point), tuple(point), **ends, linewidth=0.3, color=DARK)
+        line.set_in_layout(False)
+        ax.add_artist(line)
+    ax.annotate(
+        name,
+        tuple(point),
+        xytext=tuple(offset),
+        textcoords="offset points",
+        fontsize=NAME_PT,
+        ha=across,
+        va=upward,
+    )
