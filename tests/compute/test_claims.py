@@ -54,6 +54,15 @@ def test_judge_claims__by_the_side_of_the_interval(direction, numbers, verdict):
     assert (row["n_reference"], row["n_test"], row["effect"]) == (3, 4, numbers[0])
 
 
+def test_judge_claims__asks_a_line_for_no_cell_type_of_blood():
+    marked = claim().model_copy(update={"effect": Effect(measure="proportion", cell_type="Pro-B")})
+    line = {"parental": "CK", "resistant": "NCR"}
+    row = judge_claims([marked], effects(1.0, 0.5, 1.5), line).iloc[0]
+    assert row["verdict"] == "not testable"
+    assert "one line" in row["reason"]
+    assert judge_claims([marked], effects(1.0, 0.5, 1.5), {}).iloc[0]["verdict"] == "holds"
+
+
 def test_judge_claims__says_on_which_side_an_underpowered_effect_lies():
     row = judge_claims([claim("down")], effects(1.0, -0.1, 2.1), GROUPS).iloc[0]
     assert row["reason"] == "opposite direction; the interval includes no effect"

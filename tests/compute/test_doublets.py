@@ -14,8 +14,7 @@ from scipy import sparse
 from sklearn.metrics import roc_auc_score
 
 from helpers.compute.doublets import (
-    call_doubletfinder,
-    call_scrublet,
+    call_doublets,
     find_doublets,
     pair_cells,
     pick_scrublet_genes,
@@ -71,10 +70,10 @@ def test_doubletfinder__equals_the_original_on_the_same_pairs(oracles, pbmc):
 
 def test_calls__by_hand():
     score = np.array([0.1, 0.3, 0.5, 0.26])
-    assert call_scrublet(score, cut=0.25).tolist() == [False, True, True, True]
-    called = call_doubletfinder(score, expected_rate=0.5, cut=0.25)
+    assert call_doublets(score, expected_rate=1.0, cut=0.25).tolist() == [False, True, True, True]
+    called = call_doublets(score, expected_rate=0.5, cut=0.25)
     assert called.tolist() == [False, True, True, False]  # half of four, those with the highest
-    assert not call_doubletfinder(score, expected_rate=0.5, cut=0.6).any()
+    assert not call_doublets(score, expected_rate=0.5, cut=0.6).any()
 
 
 def mix(rate: float, seed: int) -> tuple[sparse.csr_matrix, np.ndarray]:
@@ -104,6 +103,16 @@ def test_find_doublets__calls_few_where_there_are_none():
     assert calls.doubletfinder.mean() <= 0.08
 
 
+def test_find_doublets__takes_no_more_of_a_continuum_than_loading_can_have_made():
+    rng = np.random.default_rng(4)
+    ends = rng.gamma(0.6, 2.0, (2, 300))
+    share = rng.random((800, 1))
+    counts = sparse.csr_matrix(rng.poisson(share * ends[0] + (1 - share) * ends[1]))
+    calls = find_doublets(counts, **SETTINGS, seed=0)
+    assert (calls.scrublet_score > SETTINGS["cut"]).mean() > 0.15
+    assert calls.scrublet.mean() <= SETTINGS["expected_rate"]
+
+
 def test_find_doublets__is_made_of_its_parts():
     counts, _ = mix(0.06, seed=8)
     calls = find_doublets(counts, **SETTINGS, seed=3)
@@ -117,7 +126,7 @@ def test_find_doublets__is_made_of_its_parts():
     np.testing.assert_array_equal(calls.scrublet_score, scrublet.cells)
     np.testing.assert_array_equal(calls.doubletfinder_score, finder)
     np.testing.assert_array_equal(calls.scrublet, scrublet.cells > 0.25)
-    called = call_doubletfinder(finder, expected_rate=0.08, cut=0.25)
+    called = call_doublets(finder, expected_rate=0.08, cut=0.25)
     np.testing.assert_array_equal(calls.doubletfinder, called)
 
 
@@ -139,10 +148,10 @@ def test_pair_cells__draws_pairs_of_cells():
     assert set(pairs.ravel()) == set(range(10))
 
 
-def test_call_doubletfinder__calls_the_cells_of_the_original(oracles):
+def test_call_doublets__calls_the_cells_of_the_original(oracles):
     path = oracles / "doubletfinder/output/pann_pN0.25_pK0.09.tsv.gz"
     original = read_tsv(path).set_index("cell")
-    called = call_doubletfinder(original["pANN"].to_numpy(), expected_rate=0.06, cut=0.0)
+    called = call_doublets(original["pANN"].to_numpy(), expected_rate=0.06, cut=0.0)
     np.testing.assert_array_equal(called, original["class"] == "Doublet")
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from helpers.compute.levels import ALL_CELLS
 from helpers.schema import CELL_TYPE, CLAIM_COLUMNS, SUBCLUSTER, Claim
 
 # Columns a table of effects must have for claims to be looked up in it.
@@ -22,6 +23,7 @@ EFFECT_COLUMNS = (
 )
 # What else a claim may be about: fields of its effect, and columns of the effects that have them.
 SUBJECTS = (CELL_TYPE, SUBCLUSTER, "feature")
+LINE_ROLES = {"parental", "resistant"}  # of a line, whose clusters are no cell types of blood
 
 
 def judge_claims(
@@ -52,6 +54,8 @@ def _judge(claim: Claim, effects: pd.DataFrame, groups: dict[str, str]) -> dict[
     missing = [role for role in roles if role not in groups]
     if missing:
         return row | untestable(f"the cohort has no group in the role {' or '.join(missing)}")
+    if claim.effect.cell_type not in (None, ALL_CELLS) and _is_line(groups):
+        return row | untestable("all groups are of one line; this is about a cell type of blood")
     found = effects[effects["measure"] == claim.effect.measure]
     for column, role in (
         ("test_group", claim.effect.test),
@@ -68,6 +72,10 @@ def _judge(claim: Claim, effects: pd.DataFrame, groups: dict[str, str]) -> dict[
     measured = found.iloc[0]
     numbers = {name: measured[name] for name in CLAIM_COLUMNS if name in EFFECT_COLUMNS}
     return row | numbers | _verdict(measured, claim.direction)
+
+
+def _is_line(groups: dict[str, str]) -> bool:
+    return bool(groups) and set(groups) <= LINE_ROLES
 
 
 def _head(claim: Claim) -> dict[str, object]:

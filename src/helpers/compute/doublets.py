@@ -220,16 +220,19 @@ def score_doubletfinder(
     return np.asarray((near >= n_cells).mean(axis=1))
 
 
-def call_scrublet(score: np.ndarray, *, cut: float) -> np.ndarray:
-    """Cells whose posterior chance of being a doublet passes ``cut``."""
-    return np.asarray(score > cut)
+def call_doublets(score: np.ndarray, *, expected_rate: float, cut: float) -> np.ndarray:
+    """The cells with the highest scores that pass ``cut``, no more than the expected number.
 
+    pANN has no scale, so that DoubletFinder calls a fixed number; the cut keeps it from calling
+    cells whose surroundings hold no more artificial doublets than chance puts there. Scrublet's
+    posterior has one where types lie apart. Along a continuum, as in a cell line, cells between two
+    states look like doublets of them, a fifth of all cells at times; loading cannot have made
+    more than the expected number.
 
-def call_doubletfinder(score: np.ndarray, *, expected_rate: float, cut: float) -> np.ndarray:
-    """The expected number of cells with the highest pANN, as far as it passes ``cut``.
-
-    DoubletFinder calls a fixed number; the cut keeps it from calling cells whose surroundings
-    hold no more artificial doublets than chance puts there.
+    Parameters
+    ----------
+    score
+        Of one method, higher for likelier doublets, shape (n_cells,).
     """
     n_expected = round(expected_rate * len(score))
     called = np.zeros(len(score), dtype=bool)
@@ -292,6 +295,6 @@ def find_doublets(
     return DoubletCalls(
         scrublet,
         finder,
-        call_scrublet(scrublet, cut=cut),
-        call_doubletfinder(finder, expected_rate=expected_rate, cut=cut),
+        call_doublets(scrublet, expected_rate=expected_rate, cut=cut),
+        call_doublets(finder, expected_rate=expected_rate, cut=cut),
     )
