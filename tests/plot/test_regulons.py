@@ -78,6 +78,12 @@ def test_plot_sample_activity__centres_each_regulon_and_leaves_absent_samples_bl
     assert [ax.get_title() for ax in figure.axes[:2]] == ["A", "B"]
 
 
+def test_plots_by_type__have_no_empty_axes_for_a_type_that_is_not_there():
+    figure = plot_sample_activity(AVERAGES, ["F"], types=["A"], groups=["h", "t"])
+    assert [ax.get_title() for ax in figure.axes] == ["A", ""]  # and the colour bar
+    assert faults(figure) == []
+
+
 def test_plot_differences__fills_what_is_called():
     table = pd.DataFrame(
         {
@@ -117,4 +123,4 @@ def test_plots__survive_names_that_look_like_code():
         plot_specificity(table, ["F"]),
         plot_sample_activity(averages, ["F"], types=["A"], groups=HOSTILE),
     ]
-    assert [len(draw(figure).axes) for figure in drawn] == [2, 3]
+    assert [len(draw(figure).axes) for figure in drawn] == [2, 2]

@@ -137,10 +137,11 @@ def plot_sample_activity(
     """
     colours = group_colours(groups)
     group_of = averages.drop_duplicates(SAMPLE).set_index(SAMPLE)[GROUP]
-    names, columns = list(group_of.index.astype(str)), max(2, len(types))
-    inside = (PAGE_WIDTH_MM - 45) / columns
-    height = 36 + ROW_MM * len(regulons) + fit_names(names, width_mm=inside).height_mm
-    figure, axes = new_grid(PAGE_WIDTH_MM, height, 1, columns, share=True)
+    names = list(group_of.index.astype(str))
+    columns, width = _grid(types)
+    inside = (width - 45) / columns
+    height = 36 + max(26.0, ROW_MM * len(regulons)) + fit_names(names, width_mm=inside).height_mm
+    figure, axes = new_grid(width, height, 1, columns, share=True)
     image = None
     for ax, kind in zip(axes, types, strict=False):
         mine = averages[averages[CELL_TYPE] == kind]
@@ -155,14 +156,17 @@ def plot_sample_activity(
         ax.set_xlabel("sample")
     axes[0].set_yticks(range(len(regulons)), [plain(name) for name in regulons])
     axes[0].set_ylabel("regulon")
-    for ax in axes[len(types) :]:
-        ax.set_visible(False)
     if image is not None:
         bar = figure.colorbar(image, ax=list(axes), shrink=0.6, aspect=18, pad=0.01)
         bar.set_label("log2 AUC less the regulon's mean")
     handles = [Line2D([], [], ls="", marker="s", color=colours[g], label=plain(g)) for g in groups]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(groups), title="group")
     return figure
+
+
+def _grid(types: list[str]) -> tuple[int, float]:
+    """How many axes for these types, and how wide (mm) a figure of them is."""
+    return max(1, len(types)), PAGE_WIDTH_MM if len(types) > 1 else 0.6 * PAGE_WIDTH_MM
 
 
 def plot_differences(changed: pd.DataFrame, *, contrast: str, fdr: float) -> Figure:
@@ -176,7 +180,8 @@ def plot_differences(changed: pd.DataFrame, *, contrast: str, fdr: float) -> Fig
     """
     types = list(dict.fromkeys(changed[CELL_TYPE]))
     most = int(changed.groupby(CELL_TYPE).size().max())
-    figure, axes = new_grid(PAGE_WIDTH_MM, 28 + 4.4 * most, 1, max(2, len(types)))
+    columns, width = _grid(types)
+    figure, axes = new_grid(width, 28 + 4.4 * most, 1, columns)
     for ax, kind in zip(axes, types, strict=False):
         mine = changed[changed[CELL_TYPE] == kind]
         y = np.arange(len(mine))
@@ -189,8 +194,6 @@ def plot_differences(changed: pd.DataFrame, *, contrast: str, fdr: float) -> Fig
         ax.set_title(plain(kind))
         ax.set_xlabel(f"{plain(contrast)} (log2 mean AUC)")
     axes[0].set_ylabel("regulon")
-    for ax in axes[len(types) :]:
-        ax.set_visible(False)
     keys = [
         Line2D(
             [], [], ls="", marker="o", mec=OKABE_ITO[0], mfc=OKABE_ITO[0], label=f"padj < {fdr:g}"
