@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from helpers.plot.labels import name_points
 from helpers.plot.style import DARK, GREY, OKABE_ITO, PAGE_WIDTH_MM, new_grid, own_axes, plain
 from helpers.schema import CELL_TYPE, CONTRAST, GENE
 
@@ -14,8 +15,7 @@ CALLS = {
     "sample only": (OKABE_ITO[4], "s", "test by sample only"),
     "both": (OKABE_ITO[0], "o", "both"),
 }
-LABELLED = 6  # genes named in each direction, fewer where names would touch
-LABEL_HEIGHT = 0.045  # of a name, as a share of the axis
+LABELLED = 6  # genes named in each direction
 
 
 def plot_concordance(paired: pd.DataFrame, *, cell_types: list[str]) -> Figure:
@@ -45,7 +45,7 @@ def plot_concordance(paired: pd.DataFrame, *, cell_types: list[str]) -> Figure:
                 rasterized=True,
                 label=f"{label} ({len(part):,})",
             )
-        _name_genes(ax, mine[mine["called"] == "both"])
+        ax.margins(0.16, 0.06)  # room for names
         ax.axhline(0, color=DARK, linewidth=0.5)
         ax.axvline(0, color=DARK, linewidth=0.5)
         ax.set_title(plain(kind), pad=30)
@@ -54,31 +54,18 @@ def plot_concordance(paired: pd.DataFrame, *, cell_types: list[str]) -> Figure:
         ax.legend(ncols=2, loc="lower left", bbox_to_anchor=(-0.05, 1.0), markerscale=1.5)
     for ax in axes[len(cell_types) :]:
         ax.set_visible(False)
+    both = paired[(paired["called"] == "both") & paired["sample_log2fc"].notna()]
+    for ax, kind in zip(axes, cell_types, strict=False):  # last, when the layout is known
+        _name_genes(ax, both[both[CELL_TYPE] == kind])
     return figure
 
 
 def _name_genes(ax: Axes, called: pd.DataFrame) -> None:
     """Write the names of the genes that differ most in both directions."""
-    ordered = called.sort_values("sample_log2fc")
-    ends = pd.concat([ordered.head(LABELLED), ordered.tail(LABELLED)]).drop_duplicates(GENE)
-    ax.margins(0.16, 0.06)
-    high = np.ptp(ax.get_ylim()) * LABEL_HEIGHT
-    taken: list[tuple[int, float]] = []
-    for row in ends.sort_values("sample_log2fc", key=np.abs, ascending=False).itertuples():
-        side = -1 if row.sample_log2fc < 0 else 1
-        if any(side == s and abs(row.sample_log2fc - y) < high for s, y in taken):
-            continue
-        taken.append((side, row.sample_log2fc))
-        ax.annotate(
-            str(row.gene),
-            (row.log2fc, row.sample_log2fc),
-            xytext=(3 * side, 0),
-            textcoords="offset points",
-            fontsize=5,
-            fontstyle="italic",
-            ha="left" if side > 0 else "right",
-            va="center",
-        )
+    ordered = called.sort_values("sample_log2fc", kind="stable")
+    named = pd.concat([ordered.tail(LABELLED)[::-1], ordered.head(LABELLED)]).drop_duplicates(GENE)
+    where = ["log2fc", "sample_log2fc"]
+    name_points(ax, named[where].to_numpy(), list(named[GENE]), others=called[where].to_numpy())
 
 
 def plot_calls(calls: pd.DataFrame, *, ax: Axes | None = None) -> Axes:

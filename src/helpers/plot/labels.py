@@ -1,4 +1,4 @@
-"""Names beside points, placed where they touch neither one another nor the edge of the axes."""
+"""Names of genes beside points, placed where they touch neither one another nor the edge of the axes."""
 
 from collections.abc import Sequence
 
@@ -29,7 +29,7 @@ def name_points(
     *,
     others: np.ndarray | None = None,
 ) -> None:
-    """Write names beside points, the first ones nearest to theirs.
+    """Write genes beside their points, in italics, the first ones nearest to theirs.
 
     To be called when all else is drawn: places depend on the layout.
 
@@ -73,7 +73,7 @@ def _rate(
 
 def _measure(ax: Axes, name: str) -> np.ndarray:
     """Width and height of a name in pixels."""
-    text = ax.text(0, 0, name, fontsize=NAME_PT, transform=None)
+    text = ax.text(0, 0, name, fontsize=NAME_PT, fontstyle="italic", transform=None)
     box = text.get_window_extent()
     text.remove()
     return np.array([box.width, box.height])
@@ -122,6 +122,7 @@ def _write(ax: Axes, name: str, point: np.ndarray, offset: np.ndarray) -> None:
         xytext=tuple(offset),
         textcoords="offset points",
         fontsize=NAME_PT,
+        fontstyle="italic",
         ha=across,
         va=upward,
     )

@@ -5,13 +5,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from helpers.plot.style import DARK, GREY, OKABE_ITO, PAGE_WIDTH_MM, new_grid, plain
+from helpers.plot.labels import name_points
+from helpers.plot.style import DARK, GREY, OKABE_ITO, PAGE_WIDTH_MM, new_grid
 
 UP, DOWN = OKABE_ITO[5], OKABE_ITO[0]
 SIGNS = {"up": (UP, "^"), "down": (DOWN, "v")}
 UNITS = {"cell": "nuclei", "sample": "samples"}
 TALLEST = 300.0  # -log10 of the smallest p-value that is drawn where it is
-LABEL_HEIGHT = 0.05  # of a name, as a share of the axis
 
 
 def plot_volcano(peaks: pd.DataFrame, *, fdr: float, min_log2fc: float, n_labels: int) -> Figure:
@@ -26,24 +26,25 @@ def plot_volcano(peaks: pd.DataFrame, *, fdr: float, min_log2fc: float, n_labels
     """
     units = [unit for unit in UNITS if (peaks["unit"] == unit).any()]
     figure, axes = new_grid(PAGE_WIDTH_MM, 76, 1, 2)
-    for ax, unit in zip(axes, units, strict=False):
-        mine = peaks[peaks["unit"] == unit]
-        tallness = np.minimum(-np.log10(np.maximum(mine["padj"], 10**-TALLEST)), TALLEST)
-        _draw_volcano(ax, mine.assign(tallness=tallness), fdr, min_log2fc, n_labels)
+    tallness = np.minimum(-np.log10(np.maximum(peaks["padj"], 10**-TALLEST)), TALLEST)
+    placed = peaks.assign(tallness=tallness).reset_index(drop=True)
+    of_unit = [placed[placed["unit"] == unit] for unit in units]
+    for ax, unit, mine in zip(axes, units, of_unit, strict=False):
+        _draw_volcano(ax, mine, fdr=fdr, min_log2fc=min_log2fc)
         ax.set_title(f"unit: {UNITS[unit]}", pad=16)
     for ax in axes[len(units) :]:
         ax.set_visible(False)
+    for ax, mine in zip(axes, of_unit, strict=False):  # last, when the layout is known
+        _name_peaks(ax, mine, fdr=fdr, min_log2fc=min_log2fc, n=n_labels)
     return figure
 
 
-def _draw_volcano(
-    ax: Axes, peaks: pd.DataFrame, fdr: float, min_log2fc: float, n_labels: int
-) -> None:
-    called = (peaks["padj"] < fdr) & (peaks["log2fc"].abs() >= min_log2fc)
-    rest = peaks[~called]
+def _draw_volcano(ax: Axes, peaks: pd.DataFrame, *, fdr: float, min_log2fc: float) -> None:
+    called = _called(peaks, fdr, min_log2fc)
+    rest = peaks.drop(index=called.index)
     ax.scatter(rest["log2fc"], rest["tallness"], s=3, color=GREY, linewidths=0, rasterized=True)
     for name, (colour, marker) in SIGNS.items():
-        part = peaks[called & ((peaks["log2fc"] > 0) == (name == "up"))]
+        part = called[(called["log2fc"] > 0) == (name == "up")]
         ax.scatter(
             part["log2fc"],
             part["tallness"],
@@ -60,26 +61,17 @@ def _draw_volcano(
     ax.set_xlabel("log2 fold change of accessibility")
     ax.set_ylabel("–log10 adjusted p")
     ax.legend(ncols=2, loc="lower left", bbox_to_anchor=(0.0, 1.0), borderaxespad=0.1)
-    for side in (1, -1):
-        _name_peaks(ax, peaks[called & (side * peaks["log2fc"] > 0)].nlargest(n_labels, "tallness"))
 
 
-def _name_peaks(ax: Axes, peaks: pd.DataFrame) -> None:
-    """Write the nearest gene beside a peak where it does not touch a name written before."""
-    high = max(np.ptp(ax.get_ylim()), 1e-9) * LABEL_HEIGHT
-    taken: list[float] = []
-    for row in peaks.itertuples():
-        if not row.gene or any(abs(row.tallness - y) < high for y in taken):
-            continue
-        taken.append(row.tallness)
-        side = 1 if row.log2fc > 0 else -1
-        ax.annotate(
-            plain(str(row.gene), longest=12),
-            (row.log2fc, row.tallness),
-            xytext=(3 * side, 0),
-            textcoords="offset points",
-            fontsize=5,
-            fontstyle="italic",
-            ha="left" if side > 0 else "right",
-            va="center",
-        )
+def _name_peaks(ax: Axes, peaks: pd.DataFrame, *, fdr: float, min_log2fc: float, n: int) -> None:
+    """Write the nearest gene beside the strongest peaks of either side, every gene once."""
+    called = _called(peaks, fdr, min_log2fc)
+    strong = called[called["gene"] != ""].sort_values("tallness", ascending=False, kind="stable")
+    sides = (strong[strong["log2fc"] > 0], strong[strong["log2fc"] < 0])
+    named = pd.concat([side.drop_duplicates("gene").head(n) for side in sides])
+    where = ["log2fc", "tallness"]
+    name_points(ax, named[where].to_numpy(), list(named["gene"]), others=called[where].to_numpy())
+
+
+def _called(peaks: pd.DataFrame, fdr: float, min_log2fc: float) -> pd.DataFrame:
+    return peaks[(peaks["padj"] < fdr) & (peaks["log2fc"].abs() >= min_log2fc)]

@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from helpers.plot.embedding import point_size
+from helpers.plot.labels import name_points
 from helpers.plot.style import (
     DARK,
     GREY,
@@ -52,32 +53,23 @@ def plot_volcano(
             genes["log2fc"].to_numpy()[chosen], strength[chosen], s=5, color=colour, linewidths=0,
             rasterized=True, label=f"{label} ({chosen.sum():,})",
         )  # fmt: skip
-        if label != "not called":
-            _name(ax, genes[chosen].assign(y=strength[chosen]), named)
     ax.axvline(0, color=DARK, linewidth=0.5)
-    ax.margins(0.22, 0.08)
+    ax.margins(0.14, 0.08)  # room for names
     ax.set_xlabel("log2 fold change")
     ax.set_ylabel("p-value (−log10)")
     side_legend(ax, title="genes", top=True)
+    shown = genes.assign(y=strength)[~sides[0][1]]
+    best, where = _strongest(shown, named), ["log2fc", "y"]
+    name_points(ax, best[where].to_numpy(), list(best[GENE]), others=shown[where].to_numpy())
     return ax
 
 
-def _name(ax: Axes, genes: pd.DataFrame, named: int) -> None:
-    """Names of the strongest genes in a column beside them, each with a line to its point."""
-    best = genes.sort_values("y", ascending=False).head(named)
-    folds = best["log2fc"]
-    edge = (folds.max() if (folds > 0).all() else folds.min()) if len(best) else 0.0
-    gap = 0.05 * max(float(genes["log2fc"].abs().max()), 0.1) if len(genes) else 0.0
-    step = 0.045 * max(float(genes["y"].max()), 1.0) if len(genes) else 0.0
-    last = np.inf
-    for row in best.itertuples():
-        side = 1 if row.log2fc > 0 else -1
-        last = min(float(row.y), last - step)
-        ax.annotate(
-            str(getattr(row, GENE)), (row.log2fc, row.y), xytext=(edge + gap * side, last),
-            textcoords="data", ha="left" if side > 0 else "right", va="center", fontsize=6,
-            arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.5, "shrinkA": 1, "shrinkB": 2},
-        )  # fmt: skip
+def _strongest(genes: pd.DataFrame, n: int) -> pd.DataFrame:
+    """The genes of smallest p-value that go up, then those that go down."""
+    ordered = genes.sort_values("y", ascending=False, kind="stable")
+    return pd.concat(
+        [ordered[ordered["log2fc"] > 0].head(n), ordered[ordered["log2fc"] < 0].head(n)]
+    )
 
 
 def plot_clusters(rated: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
