@@ -26,6 +26,7 @@ MAX_POINT_PT2 = 6.0
 WIDTH_MM, HEIGHT_MM = 130.0, 95.0
 BESIDE_MM = 18.0  # of which axis names, margins and the dots of the legend take this much
 MOST_NAMED = 15  # categories whose names fit on the map; more are numbered
+APART = 1.3  # lines between the middles of two names, so that the rim of one clears the other
 
 
 def point_size(n_cells: int) -> float:
@@ -88,7 +89,7 @@ def _label_middles(
     shown = places
     for _ in range(4):  # labels widen the map, on which they then take more room
         per_mm = 1.1 * (np.ptp(shown, axis=0) + 1e-9) / size_mm
-        sizes = np.array([[len(name) * LETTER_MM, LINE_MM] for name in names]) * per_mm
+        sizes = np.array([[len(name) * LETTER_MM, APART * LINE_MM] for name in names]) * per_mm
         spots = [
             _place(places[labels == name], size) for name, size in zip(names, sizes, strict=True)
         ]
