@@ -28,6 +28,7 @@ from helpers.compute.learning import (
     permute_fates,
     pool_folds,
     score_expression,
+    score_left_out,
     summarise_training,
     thaw_signature,
 )
@@ -200,6 +201,32 @@ def test_learn_signature__finds_planted_genes_with_their_signs(training):
     assert [np.sign(weights[gene]) for gene in PLANTED] == [1, 1, -1, -1]
     strongest = sorted(weights, key=lambda gene: -abs(weights[gene]))[:4]
     assert set(strongest) == set(PLANTED)
+
+
+def test_learn_signature__expects_as_many_events_as_are_seen_in_patients_it_does_not_know():
+    seen, expected = 0, 0.0
+    for seed in range(24):
+        patients = make_training(seed, n=220, effect=0.45)
+        known, others = patients.part(np.arange(100)), patients.part(np.arange(100, 220))
+        signature = learn_signature(known, SMALL, seed=seed)
+        level = np.concatenate([[0.0], signature.hazard])
+        baseline = level[np.searchsorted(signature.times, others.time, side="right")]
+        scores = score_expression(others.expression, signature).to_numpy()
+        seen += int(others.event.sum())
+        expected += float((baseline * np.exp(scores)).sum())
+    assert 0.95 < seen / expected < 1.05
+
+
+def test_score_left_out__scores_every_patient_by_a_signature_of_the_others(training):
+    table = score_left_out(training, SMALL, seed=0)
+    folds = cross_validate(training, SMALL, seed=0)
+    assert table["fold"].value_counts().sort_index().tolist() == folds["n"].tolist()
+    first = (table["fold"] == 1).to_numpy()
+    fates = training.clinical.copy()
+    fates.loc[first, "time_months"] = 1.0  # their own fates change no score of theirs
+    changed = score_left_out(Training(training.expression, fates), SMALL, seed=0)
+    assert changed.loc[first, "score"].equals(table.loc[first, "score"])
+    assert not changed.loc[~first, "score"].equals(table.loc[~first, "score"])
 
 
 def test_compare_response__puts_planted_genes_first_and_holds_its_level():

@@ -82,7 +82,8 @@ class Signature:
     """Standard deviation of their scores."""
     times: tuple[float, ...]
     hazard: tuple[float, ...]
-    """Cumulative baseline hazard at each event time of the training patients."""
+    """Cumulative baseline hazard at each event time of the training patients, by their scores
+    from signatures learnt without them."""
     patients: tuple[str, ...]
     """SHA-256 of the name of every training patient, so that none is taken for validation."""
     donors: tuple[str, ...] = ()
@@ -392,6 +393,11 @@ def learn_signature(
 ) -> Signature:
     """The signature of all training patients.
 
+    Weights and cut are of all of them; the baseline hazard is Breslow's with the scores of
+    :func:`score_left_out`. A model orders those it was fitted to better than others, which leaves
+    too few high scores among the last at risk and too high a baseline: in simulated patients who
+    took no part 0.89 of the events it expects are seen, 1.02 with scores of patients left out.
+
     Parameters
     ----------
     donors
@@ -412,7 +418,8 @@ def learn_signature(
     values = training.expression[list(weights.index)]
     centres, scales = values.mean(), values.std(ddof=0)
     score = ((values - centres) / scales).to_numpy() @ weights.to_numpy()
-    hazard = estimate_hazard(score, training.time, training.event)
+    left_out = score_left_out(training, recipe, seed=seed)["score"].to_numpy()
+    hazard = estimate_hazard(left_out, training.time, training.event)
     return Signature(
         genes=tuple(map(str, weights.index)),
         weights=_plain(weights),
@@ -439,21 +446,34 @@ def cross_validate(training: Training, recipe: Recipe, *, seed: int) -> pd.DataF
     One row an outer fold: ``fold``, ``n``, ``n_events``, ``n_genes``, ``c_index`` (0.5 where no
     gene was left), ``error``, ``n_pairs``.
     """
+    left_out = score_left_out(training, recipe, seed=seed)
     rows = []
+    for k, held in left_out.groupby("fold"):
+        time, event = held["time_months"].to_numpy(float), held["event"].to_numpy(bool)
+        found = measure_concordance(held["score"].to_numpy(), time, event)
+        row = {"fold": k, "n": len(held), "n_events": int(event.sum())}
+        row |= {"n_genes": held["n_genes"].iloc[0], "c_index": found.c_index, "error": found.error}
+        rows.append(row | {"n_pairs": found.n_pairs})
+    return pd.DataFrame(rows)
+
+
+def score_left_out(training: Training, recipe: Recipe, *, seed: int) -> pd.DataFrame:
+    """Score of every training patient from a signature learnt without the patient's fold.
+
+    Returns
+    -------
+    ``fold``, ``n_genes`` (of the signature of the others), ``score``, ``time_months``, ``event``,
+    one row a patient, in their order.
+    """
+    table = training.clinical[["time_months", "event"]].assign(fold=0, n_genes=0, score=0.0)
     for k, fold in enumerate(assign_folds(training.event, recipe.outer_folds, seed=seed)):
         kept, held = training.part(np.flatnonzero(~fold)), training.part(np.flatnonzero(fold))
         weights = learn_weights(kept, recipe, seed=seed + k + 1)
         values = kept.expression[list(weights.index)]
         z = (held.expression[list(weights.index)] - values.mean()) / values.std(ddof=0)
-        found = measure_concordance(z.to_numpy() @ weights.to_numpy(), held.time, held.event)
-        row: dict[str, float] = {
-            "fold": k + 1,
-            "n": int(fold.sum()),
-            "n_events": int(held.event.sum()),
-        }
-        row |= {"n_genes": len(weights), "c_index": found.c_index, "error": found.error}
-        rows.append(row | {"n_pairs": found.n_pairs})
-    return pd.DataFrame(rows)
+        table.loc[fold, ["fold", "n_genes"]] = k + 1, len(weights)
+        table.loc[fold, "score"] = z.to_numpy() @ weights.to_numpy()
+    return table
 
 
 def pool_folds(folds: pd.DataFrame) -> Concordance:
