@@ -25,31 +25,36 @@ class Reader:
     errors: list[str] = field(default_factory=list)
 
 
+def open_reader(browser, url: str) -> Reader:
+    page = browser.new_page(viewport={"width": 1300, "height": 900})
+    reader = Reader(page)
+    page.on("request", lambda request: reader.requests.append(request.url))
+    page.on("console", lambda m: reader.errors.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda error: reader.errors.append(str(error)))
+    page.goto(url)
+    page.wait_for_load_state("load")
+    tables = page.locator("table.sortable").count()
+    page.wait_for_function(
+        f"document.querySelectorAll('table.sortable[data-ready]').length === {tables}"
+    )
+    page.evaluate("document.querySelectorAll('img').forEach(i => { i.loading = 'eager'; })")
+    page.wait_for_function("[...document.images].every(i => i.complete)")
+    return reader
+
+
 @pytest.fixture
 def open_page(browser, book) -> Iterator[Callable[[str], Reader]]:
     opened = []
 
     def open_one(name: str) -> Reader:
-        page = browser.new_page(viewport={"width": 1300, "height": 900})
-        opened.append(page)
-        reader = Reader(page)
-        page.on("request", lambda request: reader.requests.append(request.url))
-        page.on("console", lambda m: reader.errors.append(m.text) if m.type == "error" else None)
-        page.on("pageerror", lambda error: reader.errors.append(str(error)))
         path, _, query = name.partition("?")
-        page.goto(f"{(book.html / path).as_uri()}?{query}".removesuffix("?"))
-        page.wait_for_load_state("load")
-        tables = page.locator("table.sortable").count()
-        page.wait_for_function(
-            f"document.querySelectorAll('table.sortable[data-ready]').length === {tables}"
-        )
-        page.evaluate("document.querySelectorAll('img').forEach(i => { i.loading = 'eager'; })")
-        page.wait_for_function("[...document.images].every(i => i.complete)")
-        return reader
+        url = f"{(book.html / path).as_uri()}?{query}".removesuffix("?")
+        opened.append(open_reader(browser, url))
+        return opened[-1]
 
     yield open_one
-    for page in opened:
-        page.close()
+    for reader in opened:
+        reader.page.close()
 
 
 PAGE_LENGTH = 10  # rows of a table that are seen at once
@@ -57,48 +62,48 @@ PAGES = ["index.html", *(f"chapters/{c.id}.html" for c in CHAPTERS)]
 PAGES += ["reading.html", "decisions.html", "references.html"]
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_page__asks_the_network_for_nothing_and_logs_no_error(open_page, name):
-    reader = open_page(name)
+@pytest.fixture(scope="module", params=PAGES)
+def reader(request, browser, book) -> Iterator[Reader]:
+    """Every page in turn, opened once for all tests that only look at it."""
+    opened = open_reader(browser, (book.html / request.param).as_uri())
+    yield opened
+    opened.page.close()
+
+
+def test_page__asks_the_network_for_nothing_and_logs_no_error(reader):
     outside = [u for u in reader.requests if urlparse(u).scheme not in ("file", "data", "blob")]
     assert (outside, reader.errors) == ([], [])
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_page__shows_no_warning_of_the_program(open_page, name):
-    assert open_page(name).page.locator(".output.stderr").count() == 0
+def test_page__shows_no_warning_of_the_program(reader):
+    assert reader.page.locator(".output.stderr").count() == 0
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_page__runs_nothing_that_a_user_typed(open_page, name):
-    page = open_page(name).page
+def test_page__runs_nothing_that_a_user_typed(reader):
+    page = reader.page
     assert page.evaluate("window.owned") is None
     assert page.locator("script", has_text="window.owned").count() == 0
     assert page.locator("i", has_text="healthy").count() == 0
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_page__says_that_the_data_are_simulated(open_page, name):
-    assert open_page(name).page.get_by_text("Simulated data.").first.is_visible()
+def test_page__says_that_the_data_are_simulated(reader):
+    assert reader.page.get_by_text("Simulated data.").first.is_visible()
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_page__is_not_wider_than_the_window(open_page, name):
-    page = open_page(name).page
+def test_page__is_not_wider_than_the_window(reader):
+    page = reader.page
     assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_page__links_only_to_what_is_there(open_page, name):
-    page = open_page(name).page
+def test_page__links_only_to_what_is_there(reader):
+    page = reader.page
     links = page.eval_on_selector_all("a[href]", "found => found.map(a => a.href)")
     paths = {unquote(urlparse(link).path) for link in links if link.startswith("file:")}
     assert [path for path in paths if not Path(path).exists()] == []
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_page__shows_every_image_and_describes_it(open_page, name):
-    page = open_page(name).page
+def test_page__shows_every_image_and_describes_it(reader):
+    page = reader.page
     broken = page.eval_on_selector_all(
         "img", "found => found.filter(i => !i.naturalWidth || !i.alt).map(i => i.src)"
     )
