@@ -28,6 +28,27 @@ def test_make_plan__asks_for_nothing_that_no_job_makes(tmp_path: Path, chapter: 
     assert set(plan.job(f"chapter/{chapter}").optional) <= made
 
 
+def test_make_plan__a_page_is_made_of_the_same_whichever_pages_are_made_beside_it(tmp_path: Path):
+    """Quality shows nuclei, too, where nothing else of the book reads them."""
+    path = write_cohort(tmp_path / "cohort")
+    plans = []
+    for chapters in (["quality"], ["quality", "fig2_accessibility"]):
+        edit_cohort(path, chapters=chapters, overrides={})
+        plans.append(make_plan(read_cohort(path).cohort, tmp_path / "results"))
+    alone, beside = (plan.job("chapter/quality") for plan in plans)
+    assert alone == beside
+    assert alone.optional == ("objects/samples/A1.atac.csv",)
+    assert "atac_integrate" not in [job.name for job in plans[0].jobs]
+
+
+def test_make_plan__shows_no_nuclei_of_an_assembly_without_genes(tmp_path: Path):
+    path = write_cohort(tmp_path / "cohort")
+    edit_cohort(path, chapters=["quality"], overrides={}, assembly="GRCh37")
+    plan = make_plan(read_cohort(path).cohort, tmp_path / "results")
+    assert plan.job("chapter/quality").optional == ()
+    assert not [job.name for job in plan.jobs if job.kind == "atac_sample"]
+
+
 def test_regulons_job__takes_chromatin_where_both_parts_are_made_and_can_do_without(tmp_path: Path):
     cohort = read_cohort(write_cohort(tmp_path / "cohort")).cohort
     params, digests = {"regulons": load_params("regulons")}, DigestCache(tmp_path / "digests.json")

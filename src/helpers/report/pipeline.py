@@ -126,10 +126,10 @@ def genome_data(cohort: Cohort, digests: DigestCache) -> dict[str, list[str]]:
     return {role: [str(path), digests.hash(path)] for role, path in files.items()}
 
 
-def atac_jobs(cohort: Cohort, params: dict[str, Params], digests: DigestCache) -> list[Job]:
-    """Nuclei kept of every sample, one map of all, labels from RNA where there is any."""
+def atac_sample_jobs(cohort: Cohort, params: dict[str, Params], digests: DigestCache) -> list[Job]:
+    """Nuclei of every sample that has fragments: measured, and kept or not."""
     chapter = params["fig2_accessibility"]
-    genome = genome_data(cohort, digests)
+    annotation = genome_data(cohort, digests)["annotation"]
     code = code_of(STAGES["atac_sample"])
     jobs = []
     for sample in cohort.samples:
@@ -149,10 +149,18 @@ def atac_jobs(cohort: Cohort, params: dict[str, Params], digests: DigestCache) -
                 outputs=(f"{stem}.atac.csv", f"{stem}.fragments.h5", f"{stem}.peaks.csv"),
                 params=subset(chapter, SampleAtacParams),
                 design=sample_row(sample),
-                data=data | {"annotation": genome["annotation"]},
+                data=data | {"annotation": annotation},
                 **code,
             )
         )
+    return jobs
+
+
+def atac_jobs(cohort: Cohort, params: dict[str, Params], digests: DigestCache) -> list[Job]:
+    """Nuclei kept of every sample, one map of all, labels from RNA where there is any."""
+    chapter = params["fig2_accessibility"]
+    genome = genome_data(cohort, digests)
+    jobs = atac_sample_jobs(cohort, params, digests)
     integrate = Job(
         name="atac_integrate",
         inputs=tuple(output for job in jobs for output in job.outputs),

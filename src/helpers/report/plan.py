@@ -1,7 +1,7 @@
 """What has to be computed for a cohort, from what, and whether it still stands."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from helpers.io.digest import DigestCache, hash_file
@@ -26,6 +26,7 @@ from helpers.report.jobs import Job
 from helpers.report.modules import notebook_digest, notebook_imports
 from helpers.report.pipeline import (
     atac_jobs,
+    atac_sample_jobs,
     cnv_job,
     code_of,
     discovery_job,
@@ -104,12 +105,7 @@ def _stage_jobs(
     """What has to be computed before the chapters, in the order of use."""
     ids = [chapter.id for chapter in running]
     needed = {name for chapter in running for name in (*chapter.needs, *chapter.objects)}
-    has_rna = any(sample.rna for sample in cohort.samples)
-    jobs: list[Job] = []
-    if "rna" in needed or ("fragments" in needed and has_rna):
-        jobs += rna_jobs(cohort, params, digests)
-    if "fragments" in needed:
-        jobs += atac_jobs(cohort, params, digests)
+    jobs = _cell_jobs(running, needed, cohort, params, digests)
     if with_motifs := [name for name in ids if name in MOTIF_KEYS]:
         jobs += motif_jobs(with_motifs, cohort, params, digests)
     if needed.intersection(EXPRESSION_TABLES):
@@ -127,6 +123,36 @@ def _stage_jobs(
         # Last: it takes the motifs of peaks where a job makes them.
         jobs.append(regulons_job(cohort, params, jobs, digests))
     return jobs
+
+
+def _cell_jobs(
+    running: list[Chapter],
+    needed: set[str],
+    cohort: Cohort,
+    params: dict[str, Params],
+    digests: DigestCache,
+) -> list[Job]:
+    """Cells and nuclei of the samples, and one map of each."""
+    has_rna = any(sample.rna for sample in cohort.samples)
+    jobs: list[Job] = []
+    if "rna" in needed or ("fragments" in needed and has_rna):
+        jobs += rna_jobs(cohort, params, digests)
+    if "fragments" in needed:
+        jobs += atac_jobs(cohort, params, digests)
+    elif "fragments" in _columns_shown(running, cohort):
+        # A chapter says the same of nuclei whichever chapters are built beside it.
+        jobs += atac_sample_jobs(cohort, params, digests)
+    return jobs
+
+
+def _columns_shown(running: list[Chapter], cohort: Cohort) -> set[str]:
+    """Columns of the sample sheet that chapters show, too, of those the cohort has all it takes for."""
+    return {
+        name
+        for chapter in running
+        for name in chapter.also
+        if not skip_reason(replace(chapter, needs=(name,)), cohort)
+    }
 
 
 def _design(cohort: Cohort, *, times: bool = False) -> dict[str, object]:
