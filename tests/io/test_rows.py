@@ -56,6 +56,12 @@ def test_read_rows__names_row_and_field_of(tmp_path, text, where, what):
     assert (place, what in said) == (where, True)
 
 
+def test_read_rows__takes_no_known_column_for_a_missing_one(tmp_path):
+    path = write(tmp_path, "line,dose_2,doze\nA,,1\n")
+    (defect,) = read(path, optional=("dose_2",)).defects
+    assert (defect.what, defect.remedy) == ("no column 'dose'", "rename 'doze' to 'dose'")
+
+
 def test_read_rows__says_where_a_missing_file_is_named(tmp_path):
     ((where, what),) = places(read(tmp_path / "none.csv"))
     assert where == "cohort.yml:3/table"

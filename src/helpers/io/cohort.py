@@ -386,7 +386,7 @@ def _check_header(reading: Reading, where: str, header: list[str]) -> bool:
         reading.fault(f"{where}/{column}".rstrip("/"), what, expected, "delete or rename it")
     for column in REQUIRED_SHEET_COLUMNS:
         if column not in header:
-            close = nearest(column, header)
+            close = nearest(column, [c for c in header if c not in SHEET_COLUMNS])
             remedy = f"rename {close!r} to {column!r}" if close else f"add a column {column!r}"
             reading.fault(where, f"no column {column!r}", ", ".join(REQUIRED_SHEET_COLUMNS), remedy)
     optional = [c for c in SHEET_COLUMNS if c not in (*header, *REQUIRED_SHEET_COLUMNS)]

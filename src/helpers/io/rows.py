@@ -116,15 +116,15 @@ def _check_header(
     number, found.header = line
     for column in sorted({c for c in found.header if c and found.header.count(c) > 1}):
         found.fault(number, column, "stands twice", "each column once", "delete or rename one")
+    unknown = [c for c in found.header if c not in (*required, *optional)]
     for column in required:
         if column not in found.header:
-            close = nearest(column, found.header, likeness=LIKENESS)
+            close = nearest(column, unknown, likeness=LIKENESS)
             remedy = f"rename {close!r} to {column!r}" if close else f"add a column {column!r}"
             found.fault(number, "", f"no column {column!r}", ", ".join(required), remedy)
     free = [column for column in optional if column not in found.header]
-    for column in found.header:
-        close = nearest(column, free, likeness=LIKENESS)
-        if column not in (*required, *optional) and close:
+    for column in unknown:
+        if close := nearest(column, free, likeness=LIKENESS):
             what = f"unknown column {column!r}"
             found.fault(number, column, what, repr(close), f"did you mean {close!r}?")
     return not found.defects
