@@ -384,15 +384,15 @@ def _check_header(reading: Reading, where: str, header: list[str]) -> bool:
         what = f"column {column!r} stands twice" if column else "a column has no name"
         expected = "each column once, with a name"
         reading.fault(f"{where}/{column}".rstrip("/"), what, expected, "delete or rename it")
+    unknown = [c for c in header if c not in SHEET_COLUMNS]
     for column in REQUIRED_SHEET_COLUMNS:
         if column not in header:
-            close = nearest(column, [c for c in header if c not in SHEET_COLUMNS])
+            close = nearest(column, unknown)
             remedy = f"rename {close!r} to {column!r}" if close else f"add a column {column!r}"
             reading.fault(where, f"no column {column!r}", ", ".join(REQUIRED_SHEET_COLUMNS), remedy)
     optional = [c for c in SHEET_COLUMNS if c not in (*header, *REQUIRED_SHEET_COLUMNS)]
-    for column in header:
-        close = nearest(column, optional, likeness=LIKENESS)
-        if column not in SHEET_COLUMNS and close:
+    for column in unknown:
+        if close := nearest(column, optional, likeness=LIKENESS):
             what = f"unknown column {column!r}"
             reading.fault(f"{where}/{column}", what, repr(close), f"did you mean {close!r}?")
     return len(reading.defects) == before

@@ -146,7 +146,7 @@ def _cell_jobs(
 
 
 def _columns_shown(running: list[Chapter], cohort: Cohort) -> set[str]:
-    """Columns of the sample sheet that chapters show, too, of those the cohort has all it takes for."""
+    """Columns of the sample sheet that chapters also show, where the cohort has what that takes."""
     return {
         name
         for chapter in running
