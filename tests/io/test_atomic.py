@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.io.atomic import replace_folder, replacing, write_text
+from helpers.io.atomic import remove_leftovers, replace_folder, replacing, write_text
 
 
 def test_replacing__puts_the_new_file_in_place(tmp_path):
@@ -67,3 +67,14 @@ def test_replace_folder__takes_the_place_of_the_old_one(tmp_path):
 def test_replace_folder__needs_no_old_one(tmp_path):
     replace_folder(make_folder(tmp_path / "new", "new"), tmp_path / "x")
     assert (tmp_path / "x" / "new").read_text() == "new"
+
+
+def test_remove_leftovers__takes_what_killed_processes_left_and_nothing_else(tmp_path):
+    ours = [".12.partial.a.h5", "deep/.7.partial.b.csv", "deep/.7.old.figures/a.svg"]
+    others = ["a.h5", "deep/.hidden", "deep/7.partial.csv", ".x.partial.y", "old/a.svg"]
+    for name in ours + others:
+        write_text(tmp_path / name, "")
+    remove_leftovers(tmp_path)
+    left = [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()]
+    assert sorted(left) == sorted(others)
+    assert not (tmp_path / "deep" / ".7.old.figures").exists()

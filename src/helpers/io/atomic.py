@@ -1,10 +1,13 @@
 """Files that are either whole or not there: write beside, then rename."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+TEMPORARY = re.compile(r"\.\d+\.(partial|old)\..+")
 
 
 @contextmanager
@@ -36,3 +39,15 @@ def replace_folder(new: Path, path: Path) -> None:
         path.replace(old)
     new.replace(path)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what processes that were killed in the middle of writing left under a folder.
+
+    Nobody may be writing there.
+    """
+    for path in [path for path in folder.rglob(".*") if TEMPORARY.fullmatch(path.name)]:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)

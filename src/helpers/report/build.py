@@ -10,13 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 from helpers.errors import BookError
+from helpers.io.atomic import remove_leftovers
 from helpers.io.tables import read_json, write_json
 from helpers.project import PROFILES, ROOT
 from helpers.report.execute import remove_outputs
@@ -24,6 +25,7 @@ from helpers.report.jobs import Job
 from helpers.report.plan import BOOK_PAGE, Plan, stale_reasons, write_plan
 
 POLL_SECONDS = 0.2
+PATIENCE_SECONDS = 10.0  # that jobs have to leave after they were asked to
 Say = Callable[[str], None]
 
 
@@ -70,6 +72,7 @@ def build_cohort(
     placement = _placement(cores, profile)
     (folder / "jobs").mkdir(parents=True, exist_ok=True)
     with _only_build(folder):
+        remove_leftovers(folder)
         _forget_failures(plan)
         reasons = stale_reasons(plan)
         wanted = _wanted(plan, chapters)
@@ -230,12 +233,25 @@ def _start_snakemake(
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End a process group: politely first, then not."""
+    """End a process group: politely first, so that jobs take away what is half-written."""
     _signal_group(process.pid, signal.SIGTERM)
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(timeout=5)
-    _signal_group(process.pid, signal.SIGKILL)
+    until = time.monotonic() + PATIENCE_SECONDS
+    try:
+        while _lives(process) and time.monotonic() < until:
+            time.sleep(POLL_SECONDS)
+    finally:  # also where the user has no patience left
+        _signal_group(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def _lives(process: subprocess.Popen[bytes]) -> bool:
+    """Whether a process or any other of its group is still there."""
+    process.poll()
+    try:
+        os.killpg(process.pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 class Progress:

@@ -3,12 +3,14 @@
 import json
 import os
 import resource
+import signal
 import sys
 import time
 import traceback
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from types import FrameType
 
 from helpers.errors import BookError, NotPossibleError
 from helpers.io.atomic import write_text
@@ -29,7 +31,13 @@ THREAD_VARIABLES = (
 def main(arguments: list[str] | None = None) -> int:
     """Run the job whose description is given; the current folder is the results folder."""
     (spec,) = sys.argv[1:] if arguments is None else arguments
+    signal.signal(signal.SIGTERM, _leave)
     return run_job(Path(spec), Path.cwd())
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    """End as an exception does, so that what is half-written is taken away."""
+    raise SystemExit(128 + number)
 
 
 def run_job(spec: Path, folder: Path) -> int:
