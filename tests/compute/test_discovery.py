@@ -11,6 +11,7 @@ from helpers.compute.discovery import (
     adjust_score,
     check_hazards,
     compare_risk_groups,
+    describe_adjustment,
     describe_proportionality,
     draw_survival,
     list_patients,
@@ -176,7 +177,40 @@ def test_adjust_score__keeps_the_score_beside_age_and_risk(planted, chance):
 
 def test_adjust_score__leaves_out_what_nobody_knows(planted):
     bare = Validation(SIGNATURE, planted.patients.assign(age=np.nan, cytogenetic_risk=""))
-    assert set(adjust_score(bare, confidence=0.95)["model"]) == {"score"}
+    table = adjust_score(bare, confidence=0.95)
+    assert table.dropna(subset="effect")["model"].tolist() == ["score"]
+    assert describe_adjustment(table).startswith("Not adjusted: neither age nor cytogenetic risk")
+    claimed = measure_signature(table).set_index("measure")
+    assert "neither age nor" in claimed.loc["signature_adjusted", "reason"]
+    assert set(check_hazards(bare)["model"]) == {"score"}
+
+
+@pytest.mark.parametrize("n_known", [0, 2, 4, 60])
+def test_adjust_score__leaves_out_an_age_that_is_known_of_few(planted, n_known):
+    patients = planted.patients.copy()
+    patients.loc[patients.index[n_known:], "age"] = np.nan
+    table = adjust_score(Validation(SIGNATURE, patients), confidence=0.95)
+    every = table[table["model"] == "score, age and risk"].set_index("term")
+    assert every.index.tolist() == [SCORE, "cytogenetic risk: poor (vs good)"]
+    assert np.isfinite(every["effect"]).all()
+
+
+def test_adjust_score__takes_no_class_whose_events_have_no_age(planted):
+    patients = planted.patients.copy()
+    rare = patients.index[:6]
+    patients.loc[rare, ["cytogenetic_risk", "event"]] = ["rare", 0]
+    patients.loc[rare[0], ["event", "age"]] = [1, np.nan]
+    table = adjust_score(Validation(SIGNATURE, patients), confidence=0.95)
+    assert not table["term"].str.contains("rare").any()
+    assert table["reason"].eq("").all()
+
+
+def test_adjust_score__keeps_the_score_where_a_covariate_has_no_estimate(planted):
+    patients = planted.patients.copy()
+    patients["age"] = np.where(patients["event"] == 1, 80.0, 30.0) - 0.01 * patients["time_months"]
+    table = adjust_score(Validation(SIGNATURE, patients), confidence=0.95)
+    assert table.loc[table["model"] == "score", "ci_low"].item() > 0
+    assert "has no estimate" in describe_adjustment(table)
 
 
 def test_adjust_score__leaves_out_classes_without_an_event(planted):

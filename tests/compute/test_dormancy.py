@@ -85,7 +85,21 @@ def test_call_dormant__finds_none_that_lack_an_axis(axes: list[str]):
     # of thirty cells planted on two axes, one in twenty lies beyond random sets on the third
     assert (calls.probability >= 0.8).sum() <= 1
     assert calls.passes.mean() < 0.02
-    assert calls.chance.mean() < 0.005
+
+
+def test_call_dormant__random_genes_pass_as_often_as_axes_of_nothing():
+    """Chance is measured as the axes are: drawing genes anew lets both pass more often."""
+    fractions, chances = [], []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        counts = sparse.csr_matrix(rng.poisson(1.3, (400, len(GENES))).astype(np.float32))
+        calls = call(counts, seed=seed, min_excess=1.0)
+        fractions.append(calls.passes.mean())
+        chances.append(calls.chance.mean())
+    over = np.array(fractions) - np.array(chances)
+    assert np.mean(fractions) > 0.003
+    assert 0.6 < np.mean(chances) / np.mean(fractions) < 1.6
+    assert abs(over.mean()) < 3 * over.std(ddof=1) / np.sqrt(len(over))
 
 
 def test_call_dormant__excess_is_that_over_random_sets_of_the_same_cell():

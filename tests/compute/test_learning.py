@@ -14,6 +14,7 @@ from helpers.compute.learning import (
     _fit_path,
     _logliks,
     assign_folds,
+    check_labels,
     compare_response,
     cross_validate,
     freeze_signature,
@@ -149,10 +150,13 @@ def test_summarise_training__p_counts_the_true_fates_as_one_shuffle():
 
 
 def test_assign_folds__spread_patients_and_events_and_hold_each_once(training):
-    folds = assign_folds(training.event, 5, seed=3)
+    folds = assign_folds(training, 5, seed=3)
     assert (np.sum(folds, axis=0) == 1).all()
     events = [int(training.event[fold].sum()) for fold in folds]
     assert max(events) - min(events) <= 1
+    resistant = (training.clinical["response"] == "resistant").to_numpy()
+    numbers = [int(resistant[fold].sum()) for fold in folds]
+    assert max(numbers) - min(numbers) <= 2  # of those with an event, and of those without
 
 
 def test_learn_weights__patients_left_out_change_nothing(training):
@@ -206,8 +210,8 @@ def test_learn_signature__finds_planted_genes_with_their_signs(training):
 def test_learn_signature__expects_as_many_events_as_are_seen_in_patients_it_does_not_know():
     seen, expected = 0, 0.0
     for seed in range(24):
-        patients = make_training(seed, n=220, effect=0.45)
-        known, others = patients.part(np.arange(100)), patients.part(np.arange(100, 220))
+        patients = make_training(seed, n=280, effect=0.45)
+        known, others = patients.part(np.arange(160)), patients.part(np.arange(160, 280))
         signature = learn_signature(known, SMALL, seed=seed)
         level = np.concatenate([[0.0], signature.hazard])
         baseline = level[np.searchsorted(signature.times, others.time, side="right")]
@@ -227,6 +231,23 @@ def test_score_left_out__scores_every_patient_by_a_signature_of_the_others(train
     changed = score_left_out(Training(training.expression, fates), SMALL, seed=0)
     assert changed.loc[first, "score"].equals(table.loc[first, "score"])
     assert not changed.loc[~first, "score"].equals(table.loc[~first, "score"])
+
+
+def test_learn_weights__finds_nothing_where_responses_are_read_from_fates_that_are_chance():
+    """Candidates picked with the fates of patients left out would seem to predict them."""
+    recipe = replace(SMALL, max_genes=500)
+    n_genes = []
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        fates = make_training(seed, n=120, effect=0.0).clinical.assign(response="")
+        response = mark_response(fates, resistant_within=12, sensitive_beyond=24)
+        expression = pd.DataFrame(
+            rng.normal(size=(120, 500)), fates.index, [f"g{i}" for i in range(500)]
+        )
+        chance = Training(expression, fates.assign(response=response))
+        n_genes.append(len(learn_weights(chance, recipe, seed=seed)))
+    assert np.mean(np.array(n_genes) == 0) >= 0.5
+    assert np.median(n_genes) <= 2
 
 
 def test_compare_response__puts_planted_genes_first_and_holds_its_level():
@@ -309,9 +330,31 @@ def test_compare_response__needs_both_responses(training):
         compare_response(Training(training.expression, alike), max_genes=10)
 
 
-def test_assign_folds__needs_an_event_a_fold():
+def test_assign_folds__needs_an_event_a_fold(training):
+    few = Training(training.expression, training.clinical.assign(event=[1, 1] + [0] * 158))
     with pytest.raises(NotPossibleError, match="2 events cannot be spread over 5"):
-        assign_folds(np.array([True, True, False, False]), 5, seed=0)
+        assign_folds(few, 5, seed=0)
+
+
+def test_check_labels__asks_for_enough_in_every_part_that_is_learnt_from(training):
+    def label(n_resistant: int) -> Training:
+        response = ["resistant"] * n_resistant + ["sensitive"] * (160 - n_resistant)
+        return Training(training.expression, training.clinical.assign(response=response))
+
+    check_labels(training, SMALL, seed=0)
+    with pytest.raises(NotPossibleError, match="of 6 and 154 in all, the smallest part holds 2"):
+        check_labels(label(6), SMALL, seed=0)
+    # what passes is learnt from, whatever the shuffle
+    enough = next(n for n in range(6, 30) if _passes(label(n)))
+    permute_fates(label(enough), SMALL, n_draws=3, seed=0)
+
+
+def _passes(training: Training) -> bool:
+    try:
+        check_labels(training, SMALL, seed=0)
+    except NotPossibleError:
+        return False
+    return True
 
 
 def test_learn_signature__says_when_no_gene_is_left():

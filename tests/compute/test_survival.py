@@ -167,6 +167,15 @@ def test_compare_calibration__by_hand():
     assert found["n_events"].tolist() == [1, 0]
 
 
+def test_compare_calibration__sees_nothing_beyond_the_follow_up_of_a_group():
+    predicted = np.array([0.9, 0.2, 0.8, 0.1])
+    time, event = np.array([9, 1, 12, 3.0]), np.array([0, 1, 0, 1])
+    found = compare_calibration(predicted, time, event, horizon=20, n_groups=2, confidence=0.95)
+    # all of the first group had the event; the others were free of it when last seen
+    assert found["observed"][0] == 0
+    assert np.isnan(found.loc[1, ["observed", "ci_low", "ci_high"]].astype(float)).all()
+
+
 # Laws
 
 

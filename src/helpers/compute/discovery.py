@@ -24,6 +24,8 @@ from helpers.errors import DataError
 from helpers.schema import CELL_TYPE, CONTRAST, GENE, SAMPLE
 
 HAZARD = ["model", "term", "n", "n_events", "effect", "ci_low", "ci_high", "pvalue", "added_pvalue"]
+ALONE, CLINICAL, ADJUSTED = "score", "age and risk", "score, age and risk"
+MIN_EVENTS_A_TERM = 5  # fewer give a hazard ratio no estimate to speak of
 LOW, HIGH = "low risk", "high risk"
 SCORE, AGE, RISK = "score (per SD)", "age (per 10 years)", "cytogenetic risk"
 
@@ -247,22 +249,42 @@ def adjust_score(validation: Validation, *, confidence: float) -> pd.DataFrame:
     """Hazard ratios of the score alone, of age and cytogenetic risk alone, and of all together.
 
     Patients whose age or risk is missing, or in whose class of risk there was no event (its hazard
-    has no estimate), are left out of the models that need it; a covariate
-    known of nobody, or the same in all, is left out of the model. The risk is compared with its
-    most frequent class.
+    has no estimate), are left out of the models that need it. A covariate is left out of the model
+    where it is the same in all, or known of fewer than half of them or of so few that five events
+    a term would not be left. The risk is compared with its most frequent class.
 
     Returns
     -------
     ``model``, ``term``, ``n``, ``n_events``, ``effect`` (log2 hazard ratio), ``ci_low``,
     ``ci_high``, ``pvalue``; in the last model ``added_pvalue`` is that of the score beside the
-    others (likelihood ratio).
+    others (likelihood ratio). Where the score could not be adjusted, the row of the adjusted score
+    has the ``reason`` and no effect.
     """
-    models = _fit_models(validation)
-    parts = [_tabulate(model, confidence) for model in models]
-    if len(models) > 1:
+    models, reason = _fit_models(validation)
+    parts = [_tabulate(model, confidence).assign(reason="") for model in models]
+    if reason:
+        parts.append(pd.DataFrame([{"model": ADJUSTED, "term": SCORE, "reason": reason}]))
+    else:
         _, clinical, every = models
         parts[-1] = parts[-1].assign(added_pvalue=compare_models(every.fit, clinical.fit)[2])
-    return pd.concat(parts, ignore_index=True).reindex(columns=HAZARD)
+    return pd.concat(parts, ignore_index=True).reindex(columns=[*HAZARD, "reason"])
+
+
+def describe_adjustment(hazards: pd.DataFrame) -> str:
+    """In whom the score was adjusted, or why it was not, as a sentence of a caption.
+
+    Parameters
+    ----------
+    hazards
+        From :func:`adjust_score`.
+    """
+    row = hazards[hazards["model"] == ADJUSTED].iloc[0]
+    if row["reason"]:
+        return f"Not adjusted: {row['reason']}."
+    return (
+        f"Adjusted in the n = {row['n']:.0f} patients whose covariates are known, "
+        f"{row['n_events']:.0f} events."
+    )
 
 
 def check_hazards(validation: Validation) -> pd.DataFrame:
@@ -276,7 +298,7 @@ def check_hazards(validation: Validation) -> pd.DataFrame:
     ``n_events``.
     """
     parts = []
-    for model in _fit_models(validation):
+    for model in _fit_models(validation)[0]:
         terms = [RISK if name.startswith(f"{RISK}:") else name for name in model.covariates]
         found = check_proportionality(
             model.covariates, model.time, model.event, model.fit, terms=terms
@@ -320,35 +342,53 @@ class _Model:
     fit: CoxFit
 
 
-def _fit_models(validation: Validation) -> list[_Model]:
-    """The score alone and, where age or risk are known, these alone and all together."""
+def _fit_models(validation: Validation) -> tuple[list[_Model], str]:
+    """The score alone and, where age or risk are known, these alone and all together.
+
+    Or the score alone and why it could not be adjusted.
+    """
     patients = validation.patients
     score = pd.DataFrame({SCORE: validation.score}, index=patients.index)
-    known, complete = _covariates(patients)
-    models = [_fit("score", score, patients)]
-    if not known.empty and patients.loc[complete, "event"].any():
-        mine = patients[complete]
-        every = score[complete].join(known[complete])
-        models.append(_fit("age and risk", known[complete], mine))
-        models.append(_fit("score, age and risk", every, mine))
-    return models
+    models = [_fit(ALONE, score, patients)]
+    known = _covariates(patients)
+    if known.empty:
+        return models, (
+            "neither age nor cytogenetic risk is known, and differs, in half of the patients with "
+            f"{MIN_EVENTS_A_TERM} events a term"
+        )
+    mine = patients.loc[known.index]
+    try:
+        clinical = _fit(CLINICAL, known, mine)
+        every = _fit(ADJUSTED, score.loc[known.index].join(known), mine)
+    except DataError as error:
+        return models, str(error)
+    return [*models, clinical, every], ""
 
 
-def _covariates(patients: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
-    """Age and classes of risk as columns, and who has all of them."""
-    columns: dict[str, pd.Series] = {}
-    complete = pd.Series(data=True, index=patients.index)
-    if len(set(patients["age"].dropna())) > 1:
-        columns[AGE] = patients["age"] / 10
-        complete &= patients["age"].notna()
-    risk = patients["cytogenetic_risk"]
-    with_event = set(risk[patients["event"] == 1]) - {""}
-    classes = risk[risk.isin(with_event)].value_counts()
-    if len(classes) > 1:
-        complete &= risk.isin(with_event)
-        for name in sorted(classes.index[1:]):
-            columns[f"{RISK}: {name} (vs {classes.index[0]})"] = (risk == name).astype(float)
-    return pd.DataFrame(columns, index=patients.index), complete
+def _covariates(patients: pd.DataFrame) -> pd.DataFrame:
+    """Age and classes of risk as columns, of the patients in whom they are known."""
+    mine, age = patients, patients["age"]
+    with_age = _enough(patients[age.notna()], of=patients, n_terms=2) and age.nunique() > 1
+    if with_age:
+        mine = patients[age.notna()]
+    risk = mine["cytogenetic_risk"]
+    with_event = set(risk[mine["event"] == 1]) - {""}
+    classes = risk[risk.isin(with_event)].value_counts().index
+    with_risk = len(classes) > 1 and _enough(
+        mine[risk.isin(with_event)], of=mine, n_terms=len(classes) + with_age
+    )
+    if with_risk:
+        mine = mine[risk.isin(with_event)]
+    columns = {AGE: mine["age"] / 10} if with_age else {}
+    for name in sorted(classes[1:]) if with_risk else []:
+        columns[f"{RISK}: {name} (vs {classes[0]})"] = (risk[mine.index] == name).astype(float)
+    return pd.DataFrame(columns, index=mine.index)
+
+
+def _enough(known: pd.DataFrame, *, of: pd.DataFrame, n_terms: int) -> bool:
+    """Whether a hazard model of so many terms, the score one of them, can be fitted to some."""
+    enough_events = known["event"].sum() >= MIN_EVENTS_A_TERM * n_terms
+    return bool(enough_events and 2 * len(known) >= len(of))
 
 
 def _fit(name: str, covariates: pd.DataFrame, patients: pd.DataFrame) -> _Model:
@@ -371,7 +411,7 @@ def measure_signature(hazards: pd.DataFrame) -> pd.DataFrame:
     the unit.
     """
     mine = hazards[hazards["term"] == SCORE]
-    measures = {"score": "signature_hazard", "score, age and risk": "signature_adjusted"}
+    measures = {ALONE: "signature_hazard", ADJUSTED: "signature_adjusted"}
     return mine.assign(
         measure=mine["model"].map(measures),
         feature="overall survival",
@@ -381,7 +421,6 @@ def measure_signature(hazards: pd.DataFrame) -> pd.DataFrame:
         unit="patient",
         n_reference=mine["n"] - mine["n_events"],
         n_test=mine["n_events"],
-        reason="",
     )
 
 

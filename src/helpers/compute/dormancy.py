@@ -36,7 +36,7 @@ class Calls:
     passes: np.ndarray
     """Whether each cell passes, by draw of genes, shape (n_cells, n_draws)."""
     chance: np.ndarray
-    """The same for random genes in place of the axes', shape (n_cells, n_draws)."""
+    """The same for random genes in place of the axes', as often drawn anew as these."""
 
 
 def join_axes(
@@ -93,7 +93,8 @@ def call_dormant(
     On each axis a cell's combined z is compared with that of random sets matched for size and
     expression in the same cell; it passes where it lies ``min_excess`` of their deviations over
     their mean. How sure that is comes from drawing the genes of each side of each axis anew, with
-    replacement: a cell whose call hangs on one or two genes passes in few draws.
+    replacement: a cell whose call hangs on one or two genes passes in few draws. Drawing anew
+    spreads the scores, so the random sets that tell how often chance passes are drawn anew alike.
 
     Parameters
     ----------
@@ -122,7 +123,7 @@ def call_dormant(
         rows = slice(start, min(start + CHUNK, n))
         logs = log_normalise(counts[rows], target_sum=target_sum, totals=totals[rows]).tocsc()
         for axis, plan in enumerate(plans):
-            real, redrawn, random = _measure(logs, plan, mean, scale)
+            real, redrawn, random, random_redrawn = _measure(logs, plan, mean, scale)
             level, spread = (
                 random.mean(axis=1, keepdims=True),
                 random.std(axis=1, keepdims=True, ddof=1),
@@ -130,7 +131,7 @@ def call_dormant(
             limit = level + min_excess * spread
             excess[rows, axis] = ((real - level) / spread)[:, 0]
             passes[rows] &= redrawn > limit
-            chance[rows] &= random > limit
+            chance[rows] &= random_redrawn > limit
     table = pd.DataFrame(excess, columns=list(axes))
     return Calls(table, passes.mean(axis=1), passes, chance)
 
@@ -156,16 +157,29 @@ def _redraw(weights: np.ndarray, n_draws: int, rng: np.random.Generator) -> np.n
 
 def _measure(
     logs: sparse.csc_matrix, plan: _Plan, mean: np.ndarray, scale: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Combined z of the axis, of its redraws and of its random sets, cells in rows."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Combined z of the axis and of its redraws, of its random sets and of theirs, cells in rows."""
     z = (logs[:, plan.places].toarray() - mean[plan.places]) * scale[plan.places]
-    n_draws = len(plan.random)
-    column = np.repeat(np.arange(n_draws), len(plan.places))
-    places = plan.random.ravel()
-    values = np.tile(plan.weights, n_draws) * scale[places]
-    matrix = sparse.csc_matrix((values, (places, column)), shape=(logs.shape[1], n_draws))
-    random = (logs @ matrix).toarray() - np.asarray(mean @ matrix).ravel()
-    return (z @ plan.weights)[:, None], z @ plan.redrawn.T, random
+    plain = np.broadcast_to(plan.weights, plan.random.shape)
+    random, random_redrawn = (
+        _measure_random(logs, plan.random, weights, mean, scale) for weights in (plain, plan.redrawn)
+    )
+    return (z @ plan.weights)[:, None], z @ plan.redrawn.T, random, random_redrawn
+
+
+def _measure_random(
+    logs: sparse.csc_matrix,
+    places: np.ndarray,
+    weights: np.ndarray,
+    mean: np.ndarray,
+    scale: np.ndarray,
+) -> np.ndarray:
+    """Combined z of sets of genes, each with its weights, shape (n_cells, n_sets)."""
+    n_sets, n_genes = places.shape
+    column = np.repeat(np.arange(n_sets), n_genes)
+    values = (weights * scale[places]).ravel()
+    matrix = sparse.csc_matrix((values, (places.ravel(), column)), shape=(logs.shape[1], n_sets))
+    return np.asarray((logs @ matrix).toarray() - np.asarray(mean @ matrix).ravel())
 
 
 def name_calls(probability: np.ndarray, *, sure: float) -> np.ndarray:

@@ -215,7 +215,7 @@ def compare_response(
         If there are fewer than five patients of either response.
     """
     label = training.clinical["response"]
-    sizes = {name: int((label == name).sum()) for name in (RESISTANT, SENSITIVE)}
+    sizes = _count_labels(training)
     if min(sizes.values()) < MIN_LABELLED:
         msg = (
             f"Genes are compared between at least {MIN_LABELLED} resistant and {MIN_LABELLED} sensitive "
@@ -288,7 +288,8 @@ def learn_weights(training: Training, recipe: Recipe, *, seed: int) -> pd.Series
     """Weights of a signature: candidate genes, then Cox regression with an elastic net.
 
     The penalty is the one whose models predict patients left out of them best (partial likelihood
-    in inner cross-validation). Every step sees the training patients alone.
+    in inner cross-validation). Patients left out have no part in any step of the models that
+    predict them: candidates, means and deviations are of the others.
 
     Returns
     -------
@@ -300,19 +301,26 @@ def learn_weights(training: Training, recipe: Recipe, *, seed: int) -> pd.Series
     (1993) Stat. Med. 12:2305. doi:10.1002/sim.4780122407
     """
     genes = list_candidates(training, recipe)
-    values = training.expression[genes]
-    x = ((values - values.mean()) / values.std(ddof=0)).to_numpy()
     time, event = training.time, training.event
+    x = _standardise(training.expression[genes], by=training)
     penalties, path = _fit_path(x, time, event, recipe)
     quality = np.zeros(len(penalties))
-    for fold in assign_folds(event, recipe.inner_folds, seed=seed):
+    for fold in assign_folds(training, recipe.inner_folds, seed=seed):
         kept = ~fold
+        others = training.part(np.flatnonzero(kept))
+        inner_genes = list_candidates(others, recipe)
+        x = _standardise(training.expression[inner_genes], by=others)
         _, inner = _fit_path(x[kept], time[kept], event[kept], recipe, penalties=penalties)
-        quality += _logliks(x @ inner, time, event) - _logliks(
-            x[kept] @ inner, time[kept], event[kept]
-        )
+        scores = x @ inner
+        quality += _logliks(scores, time, event) - _logliks(scores[kept], time[kept], event[kept])
     best = pd.Series(path[:, int(quality.argmax())], index=genes)
     return best[best != 0]
+
+
+def _standardise(values: pd.DataFrame, *, by: Training) -> np.ndarray:
+    """Values in standard deviations from the mean of some patients."""
+    known = by.expression[values.columns]
+    return np.asarray(((values - known.mean()) / known.std(ddof=0)).to_numpy())
 
 
 def _fit_path(
@@ -349,23 +357,61 @@ def _logliks(scores: np.ndarray, time: np.ndarray, event: np.ndarray) -> np.ndar
     return np.asarray((scores - top - np.log(at_risk[last]))[event].sum(axis=0))
 
 
-def assign_folds(event: np.ndarray, n_folds: int, *, seed: int) -> list[np.ndarray]:
-    """Masks of the patients of each fold, events spread evenly.
+def assign_folds(training: Training, n_folds: int, *, seed: int) -> list[np.ndarray]:
+    """Masks of the patients of each fold, events and responses spread evenly.
 
     Raises
     ------
     NotPossibleError
         If there are fewer events than folds.
     """
+    event, response = training.event, training.clinical["response"].to_numpy()
     if event.sum() < n_folds:
         msg = f"{event.sum()} events cannot be spread over {n_folds} folds."
         raise NotPossibleError(msg)
     rng = np.random.default_rng(seed)
+    order = [
+        rng.permutation(np.flatnonzero((event == kind) & (response == label)))
+        for kind in (True, False)
+        for label in sorted(set(response))
+    ]
     fold = np.empty(len(event), dtype=int)
-    for kind in (True, False):
-        rows = rng.permutation(np.flatnonzero(event == kind))
-        fold[rows] = np.arange(len(rows)) % n_folds
+    fold[np.concatenate(order)] = np.arange(len(event)) % n_folds
     return [fold == k for k in range(n_folds)]
+
+
+def check_labels(training: Training, recipe: Recipe, *, seed: int) -> None:
+    """Refuse patients too few of whom are labelled for genes to be compared in every part of them.
+
+    Raises
+    ------
+    NotPossibleError
+        With the numbers of the whole cohort and of the smallest part that is learnt from.
+    """
+    whole = _count_labels(training)
+    parts = [training]
+    for fold in assign_folds(training, recipe.outer_folds, seed=seed):
+        parts.append(training.part(np.flatnonzero(~fold)))
+    smallest = min(
+        min(_count_labels(part.part(np.flatnonzero(~fold))).values())
+        for part in parts
+        for fold in assign_folds(part, recipe.inner_folds, seed=seed)
+    )
+    if smallest < MIN_LABELLED:
+        msg = (
+            f"Genes are compared anew in every part of the patients that is learnt from, between at "
+            f"least {MIN_LABELLED} resistant and {MIN_LABELLED} sensitive; of "
+            f"{whole[RESISTANT]} and {whole[SENSITIVE]} in all, the smallest part holds "
+            f"{smallest} of one response. More patients are needed, or other limits of response "
+            "(resistant_within, sensitive_beyond under overrides.discovery)."
+        )
+        raise NotPossibleError(msg)
+
+
+def _count_labels(training: Training) -> dict[str, int]:
+    """How many patients are resistant, how many sensitive."""
+    label = training.clinical["response"]
+    return {name: int((label == name).sum()) for name in (RESISTANT, SENSITIVE)}
 
 
 def score_expression(expression: pd.DataFrame, signature: Signature) -> pd.Series:
@@ -466,13 +512,12 @@ def score_left_out(training: Training, recipe: Recipe, *, seed: int) -> pd.DataF
     one row a patient, in their order.
     """
     table = training.clinical[["time_months", "event"]].assign(fold=0, n_genes=0, score=0.0)
-    for k, fold in enumerate(assign_folds(training.event, recipe.outer_folds, seed=seed)):
+    for k, fold in enumerate(assign_folds(training, recipe.outer_folds, seed=seed)):
         kept, held = training.part(np.flatnonzero(~fold)), training.part(np.flatnonzero(fold))
         weights = learn_weights(kept, recipe, seed=seed + k + 1)
-        values = kept.expression[list(weights.index)]
-        z = (held.expression[list(weights.index)] - values.mean()) / values.std(ddof=0)
+        z = _standardise(held.expression[list(weights.index)], by=kept)
         table.loc[fold, ["fold", "n_genes"]] = k + 1, len(weights)
-        table.loc[fold, "score"] = z.to_numpy() @ weights.to_numpy()
+        table.loc[fold, "score"] = z @ weights.to_numpy()
     return table
 
 

@@ -84,7 +84,7 @@ def fit_cox(
     value, gradient, information = _partial(z, time, event, beta, ties)
     null = value
     for _ in range(MAX_STEPS):
-        if np.linalg.cond(information) > 1e12:
+        if not np.isfinite(information).all() or np.linalg.cond(information) > 1e12:
             break
         step = np.linalg.solve(information, gradient)
         new = _partial(z, time, event, beta + step, ties)
@@ -433,7 +433,8 @@ def compare_calibration(
     Returns
     -------
     One row a group, from the lowest prediction up: ``group``, ``n``, ``n_events``, ``predicted``
-    (mean), ``observed`` (Kaplan-Meier) with ``ci_low``, ``ci_high``.
+    (mean), ``observed`` (Kaplan-Meier) with ``ci_low``, ``ci_high``; these are missing where the
+    follow-up of a group ends before ``horizon`` with patients still free of the event.
     """
     rank = pd.Series(predicted).rank(method="first").to_numpy()
     group = np.minimum((rank - 1) * n_groups // len(rank), n_groups - 1).astype(int)
@@ -442,6 +443,8 @@ def compare_calibration(
         mine = group == k
         curve = estimate_survival(time[mine], event[mine], confidence=confidence)
         seen = {c: read_survival(curve, horizon, c) for c in ("survival", "ci_low", "ci_high")}
+        if time[mine].max() < horizon and seen["survival"] > 0:
+            seen = dict.fromkeys(seen, np.nan)
         row = {"group": k + 1, "n": int(mine.sum()), "predicted": float(predicted[mine].mean())}
         row["n_events"] = int(((time <= horizon) & event.astype(bool))[mine].sum())
         row |= {"observed": seen["survival"], "ci_low": seen["ci_low"], "ci_high": seen["ci_high"]}

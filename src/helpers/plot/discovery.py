@@ -222,9 +222,10 @@ def plot_hazards(hazards: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     hazards
-        ``model``, ``term``, ``effect`` (log2), ``ci_low``, ``ci_high``.
+        ``model``, ``term``, ``effect`` (log2), ``ci_low``, ``ci_high``; a row without effect is
+        not drawn.
     """
-    shown = hazards.reset_index(drop=True)
+    shown = hazards.dropna(subset="effect").reset_index(drop=True)
     ax = own_axes(ax, 150, 20 + 6 * len(shown))
     models = list(dict.fromkeys(shown["model"]))
     for i, model in enumerate(models):

@@ -14,6 +14,7 @@ from helpers.compute.learning import (
     Recipe,
     Scale,
     Training,
+    check_labels,
     compare_response,
     cross_validate,
     freeze_signature,
@@ -94,6 +95,10 @@ def stage_discovery(
         outer_folds=params.outer_folds,
         inner_folds=params.inner_folds,
     )
+    if elsewhere:  # then responses have no part in anything
+        training = Training(training.expression, training.clinical.assign(response=""))
+    else:
+        check_labels(training, recipe, seed=params.seed)
     learnt = learn_signature(training, recipe, seed=params.seed, donors=donors)
     write_table(marked, genes)
     write_table(cross_validate(training, recipe, seed=params.seed), folds)
