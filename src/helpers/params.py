@@ -369,7 +369,7 @@ class DoseResponseParams(Params):
         description="curve: log-logistic of 3, 4 or 5 parameters, or Weibull"
     )
     ic50: Literal["relative", "absolute"] = Field(
-        description="half way between the plateaus, or half of the control"
+        description="dose halfway between the plateaus, or dose that leaves half of the control"
     )
     bottom_max: float = Field(
         ge=0, lt=1, description="highest share of the control the lower plateau may have"

@@ -15,6 +15,7 @@ from helpers.compute.dose_response import (
     Curve,
     CurveSettings,
     compare_lines,
+    describe_curve,
     describe_curves,
     describe_plates,
     draw_curves,
@@ -206,6 +207,8 @@ def test_fit_curve__refuses_too_few_wells_or_doses():
         fit_curve(np.array([1, 2, 3, 4.0]), np.ones(4))
     with pytest.raises(DataError, match="8 wells at 1 doses"):
         fit_curve(np.repeat([0.0, 1.0], 4), np.ones(8))
+    with pytest.raises(DataError, match="3 wells at 3 doses are too few for a curve of 3"):
+        fit_curve(np.array([1, 2, 3.0]), np.ones(3), bounds=Bounds(top=(1.0, 1.0)))
 
 
 # Intervals
@@ -220,7 +223,9 @@ def test_profile_dose__interval_covers_the_truth_in_95_of_100_curves(kind, n, ma
     covered = []
     for seed in range(n):
         half, slope, bottom = np.exp(rng.normal(-1.2, 0.6)), rng.uniform(0.8, 2.5), 0.1
-        truth = curve_of(half=half, slope=slope, bottom=bottom)
+        # half of the control is another dose than half of the upper plateau
+        top = 1.0 if kind == "relative" else 1.15
+        truth = replace(curve_of(half=half, slope=slope, bottom=bottom), top=top)
         response = draw(truth, sd=0.05, seed=1000 + seed)
         fitted = fit_curve(DOSES, response)
         low, high = profile_dose(DOSES, response, fitted, kind=kind)
@@ -342,6 +347,58 @@ def test_summarise_wells__is_the_mean_of_each_dose():
     single = list_single(normalise_wells(make_wells({("K562", "x"): curve_of()}, sd=0.0)))
     means = summarise_wells(single).set_index("dose")["viability"]
     np.testing.assert_allclose(means, curve_of().predict(means.index.to_numpy()), rtol=1e-9)
+
+
+@pytest.mark.parametrize("n_wells", [1, 2])
+def test_describe_curves__gives_no_curve_to_wells_as_few_as_its_parameters(n_wells):
+    """Three doses and one control are four wells, as many as the curve has parameters."""
+    wells = pd.DataFrame(
+        {
+            "line": "K562",
+            "parental": "",
+            "plate": "p",
+            "drug": "x",
+            "unit": "uM",
+            "dose": np.repeat([0.0, 0.1, 1.0, 10.0], n_wells),
+            "replicate": "1",
+            "viability": np.repeat([1.0, 0.9, 0.5, 0.1], n_wells),
+            "gr": np.repeat([1.0, 0.8, 0.2, -0.3], n_wells),
+        }
+    )
+    row = describe_curves(wells, CurveSettings(min_doses=3)).iloc[0]
+    if n_wells == 1:
+        assert (row["status"], row["reason"]) == (
+            "few doses",
+            "4 wells are too few for a curve of 4 parameters",
+        )
+        assert np.isnan(row["gr50"])
+    else:
+        assert row["status"] == "fitted"
+        assert 0.1 < row["gr50"] < 1
+
+
+def test_describe_curve__absolute_is_half_of_the_control_whatever_the_plateau():
+    truth = replace(curve_of(), top=1.2)
+    doses = np.repeat(np.geomspace(0.01, 30, 12), 3)
+    mine = pd.DataFrame({"dose": doses, "viability": truth.predict(doses)})
+    row = describe_curve(mine, CurveSettings(kind="absolute"))
+    # (half of what is lost between the plateaus) 0.1 + 1.1 / (1 + (d / half)^slope) = 0.5
+    expected = truth.half_dose * (1.1 / 0.4 - 1) ** (1 / truth.slope)
+    assert row["ic50"] == pytest.approx(expected, rel=1e-3)
+    assert row["ci_low"] <= row["ic50"] <= row["ci_high"]
+
+
+@pytest.mark.parametrize("model", ["LL.3", "LL.4", "LL.5", "W1.4"])
+def test_draw_curves__draw_what_was_fitted(model):
+    dose = np.repeat(np.geomspace(0.01, 30, 12), 3)
+    steep = 1 - 0.9 * (1 - np.exp(-((dose / 0.6) ** 0.7)))  # no logistic curve
+    mine = pd.DataFrame({"line": "K562", "drug": "x", "dose": dose, "viability": steep})
+    chosen = CurveSettings(model=model)
+    row = {"line": "K562", "drug": "x", "dose_min": 0.01, "dose_max": 30.0, "n_wells": 36}
+    curves = pd.DataFrame([row | describe_curve(mine, chosen)])
+    fitted = fit_curve(dose, steep, model=model, bounds=chosen.bounds)
+    drawn = draw_curves(curves, model=model, n_points=7)
+    np.testing.assert_allclose(drawn["viability"], fitted.predict(drawn["dose"]), atol=1e-9)
 
 
 def test_draw_curves__follow_the_fit_and_leave_flat_ones_out():

@@ -11,6 +11,7 @@ from helpers.compute.synergy import (
     METHODS,
     average_matrix,
     average_surfaces,
+    describe_experiments,
     expect_bliss,
     expect_hsa,
     expect_loewe,
@@ -208,9 +209,34 @@ def test_measure_surfaces__replicates_of_one_plate_are_experiments():
     wells = make_wells(1.0, sd=0.02)
     single = wells.assign(replicate=wells["plate"], plate="P")
     assert measure_surfaces(single)["experiment"].nunique() == 3
+    found = summarise_synergy(measure_surfaces(single), confidence=0.95)
+    assert set(found["unit"]) == {"replicate"}
+    assert describe_experiments(found) == (
+        "n = 3 replicates of one plate, and so of that plate alone, for each line and pair of drugs."
+    )
     single["replicate"] = single["replicate"].astype(str)
     gap = single[~((single["replicate"] == "L2") & (single["dose"] == 3) & (single["dose_2"] == 3))]
     assert set(measure_surfaces(gap)["experiment"]) == {"P"}
+
+
+def test_describe_experiments__counts_the_plates_of_each_mean():
+    two = pd.concat([make_wells(1.0, sd=0.02), make_wells(1.0, sd=0.02, line="M", seed=1)])
+    found = summarise_synergy(measure_surfaces(two), confidence=0.95)
+    assert describe_experiments(found) == "n = 3 plates, for each line and pair of drugs."
+    fewer = summarise_synergy(
+        measure_surfaces(two[~two["plate"].isin(["L0", "L1"])]), confidence=0.95
+    )
+    assert describe_experiments(fewer).startswith("n = 1 to 3 plates")
+
+
+def test_measure_surfaces__three_doses_are_enough():
+    wells = make_wells(1.0, sd=0.02)
+    few = [0.0, 0.1, 0.3, 1.0]
+    table = measure_surfaces(wells[wells["dose"].isin(few) & wells["dose_2"].isin(few)])
+    assert len(table) == 3 * 9
+    assert np.isfinite(table[["Bliss", "HSA", "Loewe", "ZIP"]]).all(axis=None)
+    # independent drugs, and so little noise that nothing exceeds Bliss by much
+    assert table["Bliss"].abs().mean() < 5
 
 
 def test_measure_surfaces__small_matrices_have_no_row():

@@ -108,7 +108,7 @@ class _Problem:
     model: CurveModel
     bounds: Bounds
     half_at: float | None = None
-    """Log dose at which half of the top must be left, for profiles of absolute doses."""
+    """Log dose at which half of the control must be left, for profiles of absolute doses."""
 
     def solve(self, theta: np.ndarray) -> np.ndarray:
         """Best plateaus of each candidate: bottom, top, residual sum of squares, shape (k, 3).
@@ -122,7 +122,7 @@ class _Problem:
             return _fit_plateaus(left, self)
         z_half = slope[:, 0] * (self.half_at - theta[:, 1])
         left_half = _remaining(z_half, theta[:, 2], self.model)
-        return _fit_top(left, left_half, self)
+        return _fit_through_half(left, left_half, self)
 
     def residual(self, theta: np.ndarray) -> np.ndarray:
         """What one candidate leaves of the means, dose by dose, weighted by their wells."""
@@ -171,17 +171,27 @@ def _fit_plateaus(left: np.ndarray, problem: _Problem) -> np.ndarray:
     return np.column_stack([c[best, row], d[best, row], rss[best, row]])
 
 
-def _fit_top(left: np.ndarray, left_half: np.ndarray, problem: _Problem) -> np.ndarray:
-    """As :func:`_fit_plateaus` with the curve at half its top where ``left`` is ``left_half``."""
+def _fit_through_half(
+    left: np.ndarray, left_half: np.ndarray, problem: _Problem
+) -> np.ndarray:
+    """As :func:`_fit_plateaus` with the curve at one half where ``left`` is ``left_half``.
+
+    The top then sets the bottom, so that the bounds of both are bounds of the top.
+    """
     bounds, n, y = problem.bounds, problem.n_wells, problem.response
-    possible = left_half < 1 - 1e-9
-    ratio = (HALF - left_half) / np.where(possible, 1 - left_half, 1.0)  # bottom / top
-    shape = ratio[:, None] * (1 - left) + left
-    top = np.clip(shape @ (n * y) / np.maximum(shape**2 @ n, 1e-300), *bounds.top)
+    possible = (left_half > 1e-9) & (left_half < 1 - 1e-9)
+    here = np.where(possible, left_half, HALF)
+    gone = (1 - left) / (1 - here)[:, None]
+    offset, shape = HALF * gone, left - here[:, None] * gone
+    lowest, highest = ((HALF - end * (1 - here)) / here for end in reversed(bounds.bottom))
+    lowest, highest = np.maximum(lowest, bounds.top[0]), np.minimum(highest, bounds.top[1])
+    best = ((y - offset) * shape) @ n / np.maximum(shape**2 @ n, 1e-300)
+    top = np.clip(best, lowest, highest)
+    bottom = (HALF - top * here) / (1 - here)
     within = max(problem.total - float(n @ y**2), 0.0)
-    rss = (y - top[:, None] * shape) ** 2 @ n + within
-    allowed = possible & _within(ratio * top, bounds.bottom)
-    return np.column_stack([ratio * top, top, np.where(allowed, rss, np.inf)])
+    rss = (y - offset - top[:, None] * shape) ** 2 @ n + within
+    allowed = possible & (lowest <= highest + 1e-12)
+    return np.column_stack([bottom, top, np.where(allowed, rss, np.inf)])
 
 
 def _is_open(bounds: tuple[float, float]) -> bool:
@@ -276,20 +286,22 @@ def fit_curve(
     Raises
     ------
     DataError
-        If there are no more wells than parameters, or fewer than two doses above 0.
+        If there are no more wells than parameters (a fixed top is none), or fewer than two doses
+        above 0.
 
     References
     ----------
     Ritz et al. (2015) PLoS ONE 10:e0146021. doi:10.1371/journal.pone.0146021
     """
     dose, response = np.asarray(dose, dtype=float), np.asarray(response, dtype=float)
-    if len(dose) <= N_PARAMETERS[model] or len(np.unique(dose[dose > 0])) < 2:
+    bounds = bounds or Bounds()
+    n_free = N_PARAMETERS[model] - (not _is_open(bounds.top))
+    if len(dose) <= n_free or len(np.unique(dose[dose > 0])) < 2:
         msg = (
             f"{len(dose)} wells at {len(np.unique(dose[dose > 0]))} doses are too few for a curve of "
-            f"{N_PARAMETERS[model]} parameters"
+            f"{n_free} parameters"
         )
         raise DataError(msg)
-    bounds = bounds or Bounds()
     if model == "LL.3":
         bounds = replace(bounds, bottom=(0.0, 0.0))
     problem = _pose(dose, response, model, bounds)
@@ -329,7 +341,7 @@ def profile_dose(
     curve
         The best fit, from :func:`fit_curve` with the same ``bounds``.
     kind
-        ``relative``: halfway between the plateaus; ``absolute``: half of the top is left.
+        ``relative``: halfway between the plateaus; ``absolute``: half of the control is left.
 
     Returns
     -------
@@ -345,7 +357,7 @@ def profile_dose(
     dose, response = np.asarray(dose, dtype=float), np.asarray(response, dtype=float)
     problem = _pose(dose, response, curve.model, bounds)
     limits = _limits(dose, curve.model, bounds)
-    best = curve.half_dose if kind == "relative" else curve.find_dose(HALF * curve.top)
+    best = curve.half_dose if kind == "relative" else curve.find_dose(HALF)
     if np.isnan(best):
         return float("nan"), float("nan")
     cut = curve.rss * (1 + stats.f.ppf(confidence, 1, curve.df) / curve.df)
@@ -493,11 +505,11 @@ def describe_curves(single: pd.DataFrame, settings: CurveSettings) -> pd.DataFra
 CURVES = [
     "line", "parental", "drug", "ic50", "ci_low", "ci_high", "unit", "status", "auc", "auc_low",
     "auc_high", "gr50", "gr50_low", "gr50_high", "ic50_relative", "ic50_absolute", "slope",
-    "bottom", "top", "half_dose", "n_wells", "n_plates", "n_doses", "dose_min", "dose_max", "reason",
+    "bottom", "top", "asymmetry", "half_dose", "n_wells", "n_plates", "n_doses", "dose_min", "dose_max", "reason",
 ]  # fmt: skip
 EMPTY = dict.fromkeys(
     ("ic50", "ci_low", "ci_high", "ic50_relative", "ic50_absolute", "slope", "bottom", "top",
-     "half_dose", "auc", "auc_low", "auc_high"), np.nan,
+     "asymmetry", "half_dose", "auc", "auc_low", "auc_high"), np.nan,
 )  # fmt: skip
 
 
@@ -508,15 +520,21 @@ def describe_curve(mine: pd.DataFrame, settings: CurveSettings) -> dict[str, obj
     if n_doses < settings.min_doses:
         reason = f"{n_doses} doses are too few for a curve; {settings.min_doses} are needed"
         return EMPTY | {"status": "few doses", "reason": reason}
+    if len(dose) <= N_PARAMETERS[settings.model]:
+        reason = (
+            f"{len(dose)} wells are too few for a curve of {N_PARAMETERS[settings.model]} parameters"
+        )
+        return EMPTY | {"status": "few doses", "reason": reason}
     area = measure_area(dose, response, confidence=settings.confidence)
     row = EMPTY | dict(zip(("auc", "auc_low", "auc_high"), area, strict=True))
     curve = fit_curve(dose, response, model=settings.model, bounds=settings.bounds)
     row |= {"slope": curve.slope, "bottom": curve.bottom, "top": curve.top}
+    row |= {"asymmetry": curve.asymmetry}
     status, reason = judge_curve(dose, response, curve, settings)
     if status != "fitted":
         return row | {"status": status, "reason": reason}
     row |= {"half_dose": curve.half_dose, "ic50_relative": curve.half_dose}
-    row |= {"ic50_absolute": curve.find_dose(HALF * curve.top)}
+    row |= {"ic50_absolute": curve.find_dose(HALF)}
     low, high = profile_dose(
         dose,
         response,
@@ -549,8 +567,7 @@ def judge_curve(
     f = (total - curve.rss) / df / (curve.rss / curve.df) if curve.rss > 0 else np.inf
     if lost < settings.min_effect or stats.f.sf(f, df, curve.df) >= settings.alpha:
         return "flat", f"the response falls by {max(lost, 0):.0%} up to {high:g}: there is no IC50"
-    target = HALF * curve.top
-    half = curve.half_dose if settings.kind == "relative" else curve.find_dose(target)
+    half = curve.half_dose if settings.kind == "relative" else curve.find_dose(HALF)
     if not low <= half <= high:
         left = float(curve.predict(np.array([high]))[0]) / curve.top
         side = "below the lowest" if half < low else "beyond the highest"
@@ -594,6 +611,8 @@ def _describe_growth(mine: pd.DataFrame, settings: CurveSettings) -> dict[str, f
     row = dict.fromkeys(("gr50", "gr50_low", "gr50_high"), np.nan)
     if known.loc[known["dose"] > 0, "dose"].nunique() < settings.min_doses:
         return row
+    if len(known) <= N_PARAMETERS["LL.4"]:
+        return row
     dose, gr = known["dose"].to_numpy(), known["gr"].to_numpy()
     bounds = Bounds((-1.0, 1.0), (1.0, 1.0), settings.bounds.slope)
     curve = fit_curve(dose, gr, model="LL.4", bounds=bounds)
@@ -616,11 +635,18 @@ def draw_curves(curves: pd.DataFrame, *, model: CurveModel, n_points: int = 80) 
     parts = []
     for row in curves[curves["status"] == "fitted"].itertuples():
         dose = np.geomspace(row.dose_min, row.dose_max, n_points)
-        curve = Curve(model, row.slope, row.bottom, row.top, row.half_dose, 1.0, 0.0, row.n_wells)
+        shape = (row.slope, row.bottom, row.top, row.half_dose, row.asymmetry)
+        curve = Curve(model, *shape, rss=0.0, n=row.n_wells)
         drawn = {"line": row.line, "drug": row.drug, "dose": dose}
         parts.append(pd.DataFrame(drawn | {"viability": curve.predict(dose)}))
     empty = pd.DataFrame(columns=["line", "drug", "dose", "viability"])
     return pd.concat(parts, ignore_index=True) if parts else empty
+
+
+def span(numbers: pd.Series) -> str:
+    """A whole number, or the least and the greatest of several."""
+    low, high = int(numbers.min()), int(numbers.max())
+    return f"{low}" if low == high else f"{low} to {high}"
 
 
 def summarise_wells(single: pd.DataFrame) -> pd.DataFrame:
@@ -645,7 +671,7 @@ def describe_plates(single: pd.DataFrame, settings: CurveSettings) -> pd.DataFra
         if judge_curve(dose, response, curve, settings)[0] != "fitted":
             continue
         relative = settings.kind == "relative"
-        ic50 = curve.half_dose if relative else curve.find_dose(HALF * curve.top)
+        ic50 = curve.half_dose if relative else curve.find_dose(HALF)
         rows.append({"line": line, "drug": drug, "plate": plate, "ic50": ic50})
     return pd.DataFrame(rows, columns=["line", "drug", "plate", "ic50"])
 

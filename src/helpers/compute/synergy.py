@@ -11,6 +11,7 @@ from helpers.compute.dose_response import (
     describe_curve,
     fit_curve,
     iterate_pairs,
+    span,
 )
 from helpers.compute.stats import mean_interval
 from helpers.errors import DataError
@@ -20,7 +21,7 @@ SLOPES = (0.2, 15.0)
 ROUNDS = 60  # halvings of an interval of length 1
 MIN_DOSES = 3  # of each drug, besides 0, for a matrix
 PAIR = ["line", "drug", "unit", "drug_2", "unit_2", "pair"]
-SURFACE = [*PAIR, "experiment", "dose", "dose_2", "viability"]
+SURFACE = [*PAIR, "experiment", "experiment_unit", "dose", "dose_2", "viability"]
 
 
 def average_matrix(wells: pd.DataFrame) -> pd.DataFrame:
@@ -175,8 +176,8 @@ def add_alone(wells: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    Wells with ``pair`` and ``experiment``: the plate or, where there is one plate and each of its
-    replicates holds a whole matrix, the replicate.
+    Wells with ``pair``, ``experiment`` and ``experiment_unit``: the plate or, where there is one
+    plate and each of its replicates holds a whole matrix, the replicate.
     """
     untreated = wells[(wells["dose"] == 0) & (wells["dose_2"] == 0) & (wells["drug_2"] == "")]
     parts = []
@@ -187,8 +188,8 @@ def add_alone(wells: pd.DataFrame) -> pd.DataFrame:
         corner = corner.assign(**names)
         unit = "plate" if len(plates) > 1 or not _replicates_are_whole(mine) else "replicate"
         both = pd.concat([mine.assign(experiment=mine[unit]), *_corners(mine, corner, unit)])
-        parts.append(both.assign(pair=name_pair(first, second)))
-    empty = wells.iloc[:0].assign(pair="", experiment="")
+        parts.append(both.assign(pair=name_pair(first, second), experiment_unit=unit))
+    empty = wells.iloc[:0].assign(pair="", experiment="", experiment_unit="")
     return pd.concat(parts, ignore_index=True) if parts else empty
 
 
@@ -220,11 +221,11 @@ def measure_surfaces(wells: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    ``line``, ``drug``, ``drug_2``, ``pair``, ``experiment`` and the columns of
+    ``line``, ``drug``, ``drug_2``, ``pair``, ``experiment``, ``experiment_unit`` and the columns of
     :func:`measure_excess`; matrices with fewer than three doses of a drug have no row.
     """
     parts = []
-    keys = [*PAIR, "experiment"]
+    keys = [*PAIR, "experiment", "experiment_unit"]
     for key, mine in add_alone(wells).groupby(keys, sort=False):
         matrix = average_matrix(mine)
         if min(matrix.shape) <= MIN_DOSES:
@@ -246,8 +247,9 @@ def summarise_synergy(surfaces: pd.DataFrame, *, confidence: float) -> pd.DataFr
 
     Returns
     -------
-    ``line``, ``drug``, ``drug_2``, ``pair``, ``method``, ``n_experiments``, ``effect`` (percentage
-    points), ``ci_low``, ``ci_high``, ``pvalue``, ``reason``.
+    ``line``, ``drug``, ``drug_2``, ``pair``, ``method``, ``unit`` (plate, or replicate of one
+    plate), ``n_experiments``, ``effect`` (percentage points), ``ci_low``, ``ci_high``, ``pvalue``,
+    ``reason``.
     """
     rows = []
     keys = ["line", "drug", "drug_2", "pair"]
@@ -255,9 +257,26 @@ def summarise_synergy(surfaces: pd.DataFrame, *, confidence: float) -> pd.DataFr
         means = mine.groupby("experiment")[list(METHODS)].mean()
         for method in METHODS:
             head = dict(zip(keys, key, strict=True)) | {"method": method}
+            head["unit"] = mine["experiment_unit"].iloc[0]
             rows.append(head | _summarise(means[method].to_numpy(), confidence))
-    columns = [*keys, "method", "n_experiments", "effect", "ci_low", "ci_high", "pvalue", "reason"]
+    columns = [*keys, "method", "unit", "n_experiments", "effect", "ci_low", "ci_high", "pvalue", "reason"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def describe_experiments(synergy: pd.DataFrame) -> str:
+    """How many experiments each mean is of and what they are, as a sentence of a caption.
+
+    Parameters
+    ----------
+    synergy
+        From :func:`summarise_synergy`.
+    """
+    parts = []
+    for unit, mine in synergy.groupby("unit", sort=True):
+        n = span(mine["n_experiments"])
+        only = "" if unit == "plate" else " of one plate, and so of that plate alone"
+        parts.append(f"n = {n} {unit}{'' if n == '1' else 's'}{only}")
+    return f"{'; '.join(parts)}, for each line and pair of drugs."
 
 
 def _summarise(values: np.ndarray, confidence: float) -> dict[str, object]:

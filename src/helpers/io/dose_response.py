@@ -175,4 +175,7 @@ def _check_matrices(found: Rows, table: pd.DataFrame) -> None:
             what = f"{line!r} has no well with {first} {a:g} and {second} {b:g}{on}"
             expected = "a well at every pair of doses, each drug alone included"
             row = int(mine["row"].iloc[0])
-            found.fault(row, "dose_2", what, expected, "add the well, or leave these doses out")
+            remedy = "add the well, or leave these doses out"
+            if 0 in missing[0]:
+                remedy = "a well of one drug alone names the other, too, at dose 0; or leave these doses out"
+            found.fault(row, "dose_2", what, expected, remedy)

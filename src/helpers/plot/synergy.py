@@ -36,7 +36,7 @@ def plot_surfaces(surfaces: pd.DataFrame) -> Figure:
     for i, ((line, drug, drug_2), mine) in enumerate(parts):
         row = axes[i * (1 + len(methods)) : (i + 1) * (1 + len(methods))]
         _draw_surface(row[0], mine, "viability", SEQUENTIAL, 0.0, 1.0, scale=100)
-        row[0].set_title(f"{plain(str(line), longest=18)}: left (%)")
+        row[0].set_title(f"{plain(str(line), longest=18)}: viability (%)")
         units = [str(mine[name].iloc[0]).replace("u", "µ") for name in ("unit", "unit_2")]
         row[0].set_ylabel(f"{plain(str(drug), longest=18)} ({units[0]})")
         for ax, method in zip(row[1:], methods, strict=True):
