@@ -294,7 +294,7 @@ class SignatureEntry(Model):
     species: Literal["human", "mouse"] = "human"
     disease: str = Field(min_length=1, description="disease or cell line it was found in")
     status: Literal["exact", "partial", "proxy", "pending"]
-    note: str = ""
+    note: str = Field("", description="why its list is not here, where it is pending")
     published: tuple[PublishedEffect, ...] = ()
 
     @model_validator(mode="after")
@@ -306,6 +306,9 @@ class SignatureEntry(Model):
                 "genes come from one of up and down, weights, sets or files; "
                 f"with status {self.status} {wanted} of them is given, not {sum(given)}"
             )
+            raise ValueError(msg)
+        if self.status == "pending" and not self.note:
+            msg = "a pending signature says in its note why its list is not here"
             raise ValueError(msg)
         both = sorted(set(self.up) & set(self.down))
         if both:

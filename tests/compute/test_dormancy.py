@@ -181,6 +181,25 @@ def test_measure_dormant__is_t_intervals_over_samples():
     assert row.ci_low > 0
 
 
+def test_measure_dormant__is_of_differences_within_donors_sampled_twice():
+    counted = pd.DataFrame(
+        {
+            "sample": list("abcdef"),
+            "group": ["CR"] * 3 + ["NCR"] * 3,
+            "fraction": [0.01, 0.10, 0.30, 0.02, 0.12, 0.33],
+            "chance": 0.0,
+        }
+    )
+    donors = pd.Series(list("xyz") * 2, list("abcdef"))
+    contrast = Contrast(test="NCR", reference="CR")
+    table = measure_dormant(counted, [contrast], confidence=0.95, donors=donors)
+    (row,) = table[table["measure"] == "dormant"].itertuples()
+    # 0.01, 0.02 and 0.03
+    assert row.effect == pytest.approx(0.02)
+    assert row.ci_low == pytest.approx(0.02 - stats.t.ppf(0.975, 2) * 0.01 / np.sqrt(3))
+    assert (row.n_reference, row.n_test) == (3, 3)
+
+
 def test_measure_dormant__says_when_there_is_one_sample():
     counted = pd.DataFrame(
         {"sample": ["a", "b"], "group": ["CR", "NCR"], "fraction": 0.1, "chance": 0.0}

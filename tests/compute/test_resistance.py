@@ -128,9 +128,26 @@ def test_measure_stem_like__is_the_score_it_stands_out_on_least():
     assert (row.measure, row.test_group, row.effect, row.ci_low) == (
         "stem_like", "R", least["effect"], least["ci_low"],
     )  # fmt: skip
+    # not far enough for the limit: no interval that a claim could take for a find
     (none,) = measure_stem_like(table, [], group="R", n_test=4).itertuples()
-    assert none.reason == "no cluster stands out in stemness, quiescence and potential at once"
+    assert none.reason.startswith("no cluster stands out far enough")
     assert np.isnan(none.ci_low)
+
+
+def test_measure_stem_like__gives_the_nearest_cluster_where_none_is_stem_like():
+    table = rate_clusters(*make_cells({"potential": 2.0}), min_cells=5, confidence=0.95)
+    assert find_stem_like(table, min_difference=0.3) == []
+    (row,) = measure_stem_like(table, [], group="R", n_test=4).itertuples()
+    least = table.loc[table.groupby("cluster")["effect"].idxmin()]
+    assert row.effect == least["effect"].max()
+    assert row.ci_low <= 0 < row.ci_high
+    assert row.reason == ""
+
+
+def test_measure_stem_like__says_when_no_cluster_was_tested():
+    table = rate_clusters(*make_cells(ALL, n_samples=1), min_cells=5, confidence=0.95)
+    (row,) = measure_stem_like(table, [], group="R", n_test=1).itertuples()
+    assert row.reason == "no cluster has enough cells in two samples"
 
 
 # Order

@@ -431,12 +431,39 @@ def test_compare_scores__finds_a_shift_that_random_sets_do_not_have():
     assert (table.loc[["c", "d", "e"], "padj"] > 0.05).all()
 
 
+def test_compare_scores__compares_within_donors_sampled_in_both_groups():
+    rng = np.random.default_rng(3)
+    donors = pd.Series([f"d{i}" for i in range(4)] * 2, make_units()["sample"])
+    of_donor = np.tile(rng.normal(0, 3, 4), 2)[:, None, None]
+    values = rng.normal(0, 0.1, (8, 5, 21)) + of_donor
+    values[4:, 0, 0] += 1
+    ids = list("abcde")
+    compare = {"units": make_units(), "ids": ids, "contrast": NCR_CR, "confidence": 0.95}
+    apart = compare_scores({"m": values}, **compare).set_index("signature")
+    within = compare_scores({"m": values}, **compare, donors=donors).set_index("signature")
+    assert apart.loc["a", "pvalue"] > 0.1
+    assert within.loc["a", "pvalue"] < 1e-4
+    assert within.loc["a", "effect"] == pytest.approx(apart.loc["a", "effect"])
+    assert within.loc["a", "null_pvalue"] == pytest.approx(1 / 21)
+    assert within["test"].str.contains("within donors").all()
+    # a fifth donor, of one group alone, has no part in it
+    units = pd.concat(
+        [make_units(), pd.DataFrame([("NCR9", "NCR", "T")], columns=make_units().columns)]
+    )
+    more = np.concatenate([values, np.full((1, 5, 21), 50.0)])
+    who = pd.concat([donors, pd.Series({"NCR9": "d9"})])
+    again = compare_scores({"m": more}, **(compare | {"units": units}), donors=who)
+    pd.testing.assert_frame_equal(again, within.reset_index()[again.columns])
+
+
 def test_compare_scores__says_when_a_group_is_too_small():
     values = np.zeros((3, 1, 4))
     units = make_units().iloc[[0, 1, 4]]
     units = units[units["group"] == "CR"]
     table = compare_scores({"m": values[:2]}, units, ["s"], NCR_CR, confidence=0.95)
-    assert table["reason"].tolist() == ["2 and 0 samples have enough cells: a group needs two"]
+    assert table["reason"].tolist() == [
+        "2 and 0 samples have enough cells: both groups need one, one of them two"
+    ]
     assert table["pvalue"].isna().all()
 
 

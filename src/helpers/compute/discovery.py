@@ -368,7 +368,7 @@ def _fit_models(validation: Validation) -> tuple[list[_Model], str]:
 def _covariates(patients: pd.DataFrame) -> pd.DataFrame:
     """Age and classes of risk as columns, of the patients in whom they are known."""
     mine, age = patients, patients["age"]
-    with_age = _enough(patients[age.notna()], of=patients, n_terms=2) and age.nunique() > 1
+    with_age = _enough(patients[age.notna()], of=patients, n_terms=2) and age.max() > age.min()
     if with_age:
         mine = patients[age.notna()]
     risk = mine["cytogenetic_risk"]

@@ -16,9 +16,9 @@ from helpers.compute.signatures import (
     rate_separation,
     side_weights,
 )
-from helpers.compute.stats import NO_SPREAD, mean_interval
+from helpers.compute.stats import NO_SPREAD, count_sides, mean_interval, pair_samples
 from helpers.errors import DataError
-from helpers.schema import CELL_TYPE, GROUP, SAMPLE, Contrast, Signature
+from helpers.schema import CELL_TYPE, DONOR, GROUP, SAMPLE, Contrast, Signature
 
 CALLED, POSSIBLE, OTHER = "called", "possible", "other"
 ROUNDING = 1e-9
@@ -162,7 +162,8 @@ def _measure(
     z = (logs[:, plan.places].toarray() - mean[plan.places]) * scale[plan.places]
     plain = np.broadcast_to(plan.weights, plan.random.shape)
     random, random_redrawn = (
-        _measure_random(logs, plan.random, weights, mean, scale) for weights in (plain, plan.redrawn)
+        _measure_random(logs, plan.random, weights, mean, scale)
+        for weights in (plain, plan.redrawn)
     )
     return (z @ plan.weights)[:, None], z @ plan.redrawn.T, random, random_redrawn
 
@@ -224,7 +225,11 @@ def count_dormant(
 
 
 def measure_dormant(
-    counted: pd.DataFrame, contrasts: Sequence[Contrast], *, confidence: float
+    counted: pd.DataFrame,
+    contrasts: Sequence[Contrast],
+    *,
+    confidence: float,
+    donors: pd.Series | None = None,
 ) -> pd.DataFrame:
     """Effects by sample that claims are looked up in: how frequent called cells are.
 
@@ -232,26 +237,40 @@ def measure_dormant(
     ----------
     counted
         From :func:`count_dormant`, one row a sample: ``sample``, ``group``, ``fraction``, ``chance``.
+    donors
+        Donor of every sample; each its own if missing.
 
     Returns
     -------
     ``dormant_excess``: mean over a group's samples of the fraction less what random genes give
-    (one-sample t-interval); ``dormant``: difference of the fractions of two groups (Welch).
+    (one-sample t-interval); ``dormant``: difference of two groups in it (Welch's t or, where donors
+    were sampled in both groups, t of the differences within them).
     """
-    over = counted["fraction"] - counted["chance"]
-    by_group = {str(g): over[counted[GROUP] == g].to_numpy() for g in counted[GROUP].unique()}
+    over = (counted["fraction"] - counted["chance"]).set_axis(counted[SAMPLE])
+    groups = counted.set_index(SAMPLE)[GROUP].astype(str)
+    by_group = {str(g): over[groups == g].to_numpy() for g in groups.unique()}
     rows = [
         {"measure": "dormant_excess", "test_group": group, "reference_group": "", "n_reference": 0,
          "n_test": len(values)} | _interval_of_mean(values, confidence)
         for group, values in by_group.items()
     ]  # fmt: skip
     for contrast in contrasts:
-        test, reference = (
-            by_group.get(label, np.array([])) for label in (contrast.test, contrast.reference)
-        )
-        head = {"measure": "dormant", "test_group": contrast.test, "n_test": len(test)}
-        head |= {"reference_group": contrast.reference, "n_reference": len(reference)}
-        rows.append(head | _interval_of_difference(test, reference, confidence))
+        paired = pair_samples(groups, contrast, donors)
+        sides = count_sides(groups, contrast, donors)
+        head = {"measure": "dormant", "test_group": contrast.test, "n_test": sides.n_test}
+        head |= {"reference_group": contrast.reference, "n_reference": sides.n_reference}
+        if donors is not None and len(paired):
+            means = pd.pivot_table(
+                pd.DataFrame({"over": over[paired.index], GROUP: paired, DONOR: donors}),
+                index=DONOR, columns=GROUP, values="over",
+            )  # fmt: skip
+            within = (means[contrast.test] - means[contrast.reference]).to_numpy()
+            rows.append(head | _interval_of_mean(within, confidence))
+        else:
+            test, reference = (
+                by_group.get(label, np.array([])) for label in (contrast.test, contrast.reference)
+            )
+            rows.append(head | _interval_of_difference(test, reference, confidence))
     return pd.DataFrame(rows).assign(**{CELL_TYPE: ALL_CELLS, "unit": SAMPLE})
 
 

@@ -171,9 +171,7 @@ def _fit_plateaus(left: np.ndarray, problem: _Problem) -> np.ndarray:
     return np.column_stack([c[best, row], d[best, row], rss[best, row]])
 
 
-def _fit_through_half(
-    left: np.ndarray, left_half: np.ndarray, problem: _Problem
-) -> np.ndarray:
+def _fit_through_half(left: np.ndarray, left_half: np.ndarray, problem: _Problem) -> np.ndarray:
     """As :func:`_fit_plateaus` with the curve at one half where ``left`` is ``left_half``.
 
     The top then sets the bottom, so that the bounds of both are bounds of the top.
@@ -505,7 +503,8 @@ def describe_curves(single: pd.DataFrame, settings: CurveSettings) -> pd.DataFra
 CURVES = [
     "line", "parental", "drug", "ic50", "ci_low", "ci_high", "unit", "status", "auc", "auc_low",
     "auc_high", "gr50", "gr50_low", "gr50_high", "ic50_relative", "ic50_absolute", "slope",
-    "bottom", "top", "asymmetry", "half_dose", "n_wells", "n_plates", "n_doses", "dose_min", "dose_max", "reason",
+    "bottom", "top", "asymmetry", "half_dose", "n_wells", "n_plates", "n_doses", "dose_min",
+    "dose_max", "reason",
 ]  # fmt: skip
 EMPTY = dict.fromkeys(
     ("ic50", "ci_low", "ci_high", "ic50_relative", "ic50_absolute", "slope", "bottom", "top",
@@ -521,9 +520,7 @@ def describe_curve(mine: pd.DataFrame, settings: CurveSettings) -> dict[str, obj
         reason = f"{n_doses} doses are too few for a curve; {settings.min_doses} are needed"
         return EMPTY | {"status": "few doses", "reason": reason}
     if len(dose) <= N_PARAMETERS[settings.model]:
-        reason = (
-            f"{len(dose)} wells are too few for a curve of {N_PARAMETERS[settings.model]} parameters"
-        )
+        reason = f"{len(dose)} wells are too few for a curve of {N_PARAMETERS[settings.model]} parameters"
         return EMPTY | {"status": "few doses", "reason": reason}
     area = measure_area(dose, response, confidence=settings.confidence)
     row = EMPTY | dict(zip(("auc", "auc_low", "auc_high"), area, strict=True))

@@ -389,9 +389,8 @@ def check_labels(training: Training, recipe: Recipe, *, seed: int) -> None:
         With the numbers of the whole cohort and of the smallest part that is learnt from.
     """
     whole = _count_labels(training)
-    parts = [training]
-    for fold in assign_folds(training, recipe.outer_folds, seed=seed):
-        parts.append(training.part(np.flatnonzero(~fold)))
+    outer = assign_folds(training, recipe.outer_folds, seed=seed)
+    parts = [training, *(training.part(np.flatnonzero(~fold)) for fold in outer)]
     smallest = min(
         min(_count_labels(part.part(np.flatnonzero(~fold))).values())
         for part in parts

@@ -208,6 +208,8 @@ def measure_stem_like(
 ) -> pd.DataFrame:
     """The stem-like cluster as claims look it up: the score it stands out on least.
 
+    Where no cluster is stem-like, the same of the cluster that comes nearest.
+
     Parameters
     ----------
     stem_like
@@ -219,14 +221,20 @@ def measure_stem_like(
         "measure": "stem_like", "cell_type": "", "test_group": group, "reference_group": "",
         "unit": SAMPLE, "n_reference": 0, "n_test": n_test,
     }  # fmt: skip
-    if not stem_like:
-        best = rated.groupby(CLUSTER)["effect"].min().max() if len(rated) else np.nan
-        empty = dict.fromkeys(("ci_low", "ci_high", "pvalue"), np.nan)
-        reason = "no cluster stands out in stemness, quiescence and potential at once"
-        return pd.DataFrame([head | {"effect": best, "reason": reason} | empty])
-    mine = rated[rated[CLUSTER].astype(str) == stem_like[0]].sort_values("effect").iloc[0]
+    tested = rated.dropna(subset="ci_low")
+    if tested.empty:
+        missing = dict.fromkeys(("effect", "ci_low", "ci_high", "pvalue"), np.nan)
+        reason = "no cluster has enough cells in two samples"
+        return pd.DataFrame([head | missing | {"reason": reason}])
+    weakest = tested.sort_values("effect", kind="stable").drop_duplicates(CLUSTER)
+    nearest = weakest[CLUSTER].iloc[-1] if not stem_like else stem_like[0]
+    mine = weakest[weakest[CLUSTER].astype(str) == str(nearest)].iloc[0]
     numbers = {name: mine[name] for name in ("effect", "ci_low", "ci_high", "pvalue")}
-    return pd.DataFrame([head | numbers | {"reason": ""}])
+    reason = ""
+    if not stem_like and mine["ci_low"] > 0:
+        reason = "no cluster stands out far enough in stemness, quiescence and potential at once"
+        numbers |= dict.fromkeys(("ci_low", "ci_high", "pvalue"), np.nan)
+    return pd.DataFrame([head | numbers | {"reason": reason}])
 
 
 def rate_recovery(

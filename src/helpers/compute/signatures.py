@@ -11,7 +11,13 @@ from scipy import sparse, stats
 from helpers.compute.enrichment import score_gsva, score_ssgsea
 from helpers.compute.normalise import log_normalise
 from helpers.compute.rank_scores import score_aucell, score_ucell
-from helpers.compute.stats import adjust_pvalues, compare_moderated
+from helpers.compute.stats import (
+    PAIRED,
+    adjust_pvalues,
+    compare_moderated,
+    count_sides,
+    design_contrast,
+)
 from helpers.errors import DataError
 from helpers.schema import CELL_TYPE, CONTRAST, GROUP, SAMPLE, SIGNATURE, Contrast, Signature
 
@@ -494,8 +500,12 @@ def compare_scores(
     contrast: Contrast,
     *,
     confidence: float,
+    donors: pd.Series | None = None,
 ) -> pd.DataFrame:
     """Difference of two groups in every signature, cell type and method, samples being the unit.
+
+    Samples of the same donors are compared within them
+    (:func:`helpers.compute.stats.design_contrast`).
 
     Parameters
     ----------
@@ -503,6 +513,8 @@ def compare_scores(
         Method -> shape (n_units, n_signatures, n_random + 1).
     units
         ``sample``, ``group``, ``cell_type`` of every unit.
+    donors
+        Donor of every sample; each its own if missing.
 
     Returns
     -------
@@ -516,26 +528,33 @@ def compare_scores(
     for method, values in means.items():
         for kind in units[CELL_TYPE].unique():
             mine = np.flatnonzero((units[CELL_TYPE] == kind) & ~np.isnan(values).any(axis=(1, 2)))
-            table = _compare(values[mine], units.iloc[mine], list(ids), contrast, confidence)
+            groups = units.iloc[mine].set_index(SAMPLE)[GROUP].astype(str)
+            who = None if donors is None else donors.reindex(groups.index)
+            compared = Compared(groups, who, contrast)
+            table = _compare(values[mine], list(ids), compared, confidence)
             head = {CONTRAST: contrast.name, CELL_TYPE: kind, "method": method, "unit": SAMPLE}
             parts.append(table.assign(**head))
     return pd.concat(parts, ignore_index=True)[list(CONTRAST_COLUMNS)]
 
 
+@dataclass(frozen=True)
+class Compared:
+    """Samples of a cell type and the two groups of them that are compared."""
+
+    groups: pd.Series
+    """Group of every sample, indexed by it."""
+    donors: pd.Series | None
+    contrast: Contrast
+
+
 def _compare(
-    values: np.ndarray, units: pd.DataFrame, ids: list[str], contrast: Contrast, confidence: float
+    values: np.ndarray, ids: list[str], compared: Compared, confidence: float
 ) -> pd.DataFrame:
-    groups = units[GROUP].astype(str)
-    sides = [(groups == label).to_numpy() for label in (contrast.test, contrast.reference)]
-    table = pd.DataFrame(
-        {
-            SIGNATURE: ids,
-            "test": "moderated t-test",
-            "n_test": sides[0].sum(),
-            "n_reference": sides[1].sum(),
-        }
-    )
-    design = pd.get_dummies(groups, dtype=float).reset_index(drop=True)
+    groups, donors, contrast = compared.groups, compared.donors, compared.contrast
+    sides = count_sides(groups, contrast, donors)
+    table = pd.DataFrame({SIGNATURE: ids, "test": "moderated t-test" + PAIRED * sides.paired})
+    table = table.assign(n_test=sides.n_test, n_reference=sides.n_reference)
+    design, weights = design_contrast(groups, contrast, donors=donors)
     numbers = [
         "effect",
         "ci_low",
@@ -546,24 +565,19 @@ def _compare(
         "null_high",
         "null_pvalue",
     ]
-    if (
-        min(table["n_test"].min(), table["n_reference"].min()) == 0
-        or len(design) <= design.shape[1]
-    ):
+    if min(sides.n_test, sides.n_reference) == 0 or len(design) <= design.shape[1]:
         reason = (
-            f"{sides[1].sum()} and {sides[0].sum()} samples have enough cells: a group needs two"
+            f"{sides.n_reference} and {sides.n_test} samples have enough cells: both groups need one, "
+            "one of them two"
         )
         return table.assign(**dict.fromkeys(numbers, np.nan), reason=reason)
-    weight = pd.Series({contrast.test: 1.0, contrast.reference: -1.0})
+    values = values[groups.index.get_indexer(design.index)]
     fitted = compare_moderated(
-        pd.DataFrame(values[:, :, REAL], columns=ids),
-        design,
-        weight.reindex(design.columns, fill_value=0.0),
-        confidence=confidence,
+        pd.DataFrame(values[:, :, REAL], design.index, ids), design, weights, confidence=confidence
     ).reset_index(drop=True)
-    null = values[sides[0], :, REAL + 1 :].mean(axis=0) - values[sides[1], :, REAL + 1 :].mean(
-        axis=0
-    )
+    # the same contrast of the same linear model in every random set
+    share = weights.to_numpy() @ np.linalg.pinv(design.to_numpy())
+    null = np.tensordot(share, values[:, :, REAL + 1 :], axes=1)
     low, high = np.quantile(null, [0.025, 0.975], axis=1)
     centred = np.abs(null - null.mean(axis=1, keepdims=True))
     off = np.abs(fitted["effect"].to_numpy() - null.mean(axis=1))

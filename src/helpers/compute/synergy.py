@@ -186,7 +186,7 @@ def add_alone(wells: pd.DataFrame) -> pd.DataFrame:
         corner = untreated[(untreated["line"] == line) & untreated["plate"].isin(plates)]
         names = {name: mine[name].iloc[0] for name in ("drug", "unit", "drug_2", "unit_2")}
         corner = corner.assign(**names)
-        unit = "plate" if len(plates) > 1 or not _replicates_are_whole(mine) else "replicate"
+        unit = "replicate" if len(plates) == 1 and _replicates_are_whole(mine) else "plate"
         both = pd.concat([mine.assign(experiment=mine[unit]), *_corners(mine, corner, unit)])
         parts.append(both.assign(pair=name_pair(first, second), experiment_unit=unit))
     empty = wells.iloc[:0].assign(pair="", experiment="", experiment_unit="")
@@ -194,9 +194,10 @@ def add_alone(wells: pd.DataFrame) -> pd.DataFrame:
 
 
 def _replicates_are_whole(mine: pd.DataFrame) -> bool:
-    """Whether every replicate holds every pair of doses."""
+    """Whether there are several replicates and each holds every pair of doses."""
     tested = mine.groupby(["dose", "dose_2"])["replicate"].nunique()
-    return bool((tested == mine["replicate"].nunique()).all())
+    n = mine["replicate"].nunique()
+    return bool(n > 1 and (tested == n).all())
 
 
 def _corners(mine: pd.DataFrame, corner: pd.DataFrame, unit: str) -> list[pd.DataFrame]:
@@ -259,7 +260,17 @@ def summarise_synergy(surfaces: pd.DataFrame, *, confidence: float) -> pd.DataFr
             head = dict(zip(keys, key, strict=True)) | {"method": method}
             head["unit"] = mine["experiment_unit"].iloc[0]
             rows.append(head | _summarise(means[method].to_numpy(), confidence))
-    columns = [*keys, "method", "unit", "n_experiments", "effect", "ci_low", "ci_high", "pvalue", "reason"]
+    columns = [
+        *keys,
+        "method",
+        "unit",
+        "n_experiments",
+        "effect",
+        "ci_low",
+        "ci_high",
+        "pvalue",
+        "reason",
+    ]
     return pd.DataFrame(rows, columns=columns)
 
 

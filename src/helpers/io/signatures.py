@@ -134,7 +134,7 @@ def _gather(
     if entry.files:
         weights, reason = _read_lists(entry, lists_folder)
     if entry.status == "pending":
-        reason = "its list is not public"
+        reason = entry.note
     return Signature(
         id=entry.id,
         name=entry.name,

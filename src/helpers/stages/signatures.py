@@ -37,11 +37,11 @@ from helpers.io.objects import read_object, write_object
 from helpers.io.signatures import gather_signatures, read_registry
 from helpers.io.tables import write_table
 from helpers.params import ScoreParams, gene_set_files, marker_file
-from helpers.schema import BARCODE, CELL_TYPE, GROUP, SAMPLE, UNKNOWN, Contrast, Signature
+from helpers.schema import BARCODE, CELL_TYPE, DONOR, GROUP, SAMPLE, UNKNOWN, Contrast, Signature
 from helpers.stages.task import Task
 
 AXES = ("dormancy", "resistance", "stemness")
-CELLS = [SAMPLE, BARCODE, GROUP, CELL_TYPE]
+CELLS = [SAMPLE, BARCODE, DONOR, GROUP, CELL_TYPE]
 
 
 def run_signatures(task: Task) -> None:
@@ -129,8 +129,11 @@ def stage_signatures(
     bulk, bulk_units = _score_bulk(adata, cells, family, params.min_cells)
     listed = [list_scores(by_unit, units, family.ids), list_scores(bulk, bulk_units, family.ids)]
     write_table(pd.concat(listed, ignore_index=True), samples)
+    donors = cells.drop_duplicates(SAMPLE).set_index(SAMPLE)[DONOR]
     tables = [
-        compare_scores(means, table, family.ids, contrast, confidence=params.confidence)
+        compare_scores(
+            means, table, family.ids, contrast, confidence=params.confidence, donors=donors
+        )
         for contrast in contrasts
         for means, table in ((by_unit, units), (bulk, bulk_units))
     ]
