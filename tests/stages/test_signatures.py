@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 
 from helpers.compute.dormancy import rate_calls
 from helpers.compute.signatures import rate_shifts
@@ -12,8 +14,8 @@ from helpers.errors import DataError, NotPossibleError
 from helpers.io.objects import read_object
 from helpers.io.tables import read_table
 from helpers.params import ScoreParams, load_params, marker_file, subset
-from helpers.schema import Contrast
-from helpers.stages.signatures import list_units, stage_signatures
+from helpers.schema import Contrast, Signature
+from helpers.stages.signatures import _score_linear, list_units, stage_signatures
 from helpers.synth.design import make_design
 from helpers.synth.programmes import DORMANT, SIGNATURE_SHIFTS, levels
 
@@ -88,7 +90,7 @@ def test_stage_signatures__tells_of_every_signature_what_was_missing(written: li
 @pytest.mark.slow
 def test_stage_signatures__scores_by_sample_are_means_of_cells_and_of_sums(written: list[Path]):
     table, adata = read_table(written[2]), read_object(written[0])
-    assert set(table["method"]) == {"weighted z", "UCell", "AUCell", "ssGSEA", "GSVA"}
+    assert set(table["method"]) >= {"weighted z", "UCell", "AUCell", "ssGSEA", "GSVA"}
     mine = table.query("sample == 'NCR1' and cell_type == 'Pro-B' and signature == 'stemness'")
     cells = (adata.obs["sample"] == "NCR1") & (adata.obs["cell_type"] == "Pro-B")
     for method in ("weighted z", "UCell", "AUCell"):
@@ -99,6 +101,23 @@ def test_stage_signatures__scores_by_sample_are_means_of_cells_and_of_sums(writt
     assert whole.set_index("method")["score"]["weighted z"] == pytest.approx(
         values.mean(), rel=1e-3
     )
+
+
+def test_score_linear__is_of_whole_samples_and_of_scores_with_all_their_genes():
+    counts = sparse.csr_matrix(np.array([[1, 3, 0], [1, 1, 2], [0, 5, 5]], dtype=np.float32))
+    adata = ad.AnnData(counts, var=pd.DataFrame(index=["A", "B", "C"]))
+    cells = pd.DataFrame({"sample": ["x", "x", "y"], "group": ["CR", "CR", "NCR"]})
+    both = [
+        Signature(name, name, "other", weights, linear=True, status="exact", source="")
+        for name, weights in (("whole", {"A": 2.0, "C": -1.0}), ("part", {"A": 1.0, "Z": 1.0}))
+    ]
+    (table,) = _score_linear(adata, cells, both, {})
+    # sums of x: 2, 4, 2 of 8; of y: 0, 5, 5 of 10
+    expected = [np.log2(250_001), -np.log2(500_001)]
+    np.testing.assert_allclose(table["score"], expected, rtol=1e-9)
+    assert table["sample"].tolist() == ["x", "y"]
+    assert set(table["signature"]) == {"whole"}
+    assert table["n_cells"].tolist() == [2, 1]
 
 
 def test_stage_signatures__is_skipped_where_nothing_can_be_scored(annotated: Path, tmp_path: Path):

@@ -26,6 +26,7 @@ NEAREST = 100  # genes nearest in expression from which a random gene is drawn
 ALL_CELLS = "all cells"
 CELL_METHODS = ("weighted z", "UCell", "AUCell")
 SAMPLE_METHODS = ("ssGSEA", "GSVA")
+LINEAR = "published weights"
 CONTRAST_COLUMNS = (
     CONTRAST, CELL_TYPE, SIGNATURE, "method", "unit", "test", "n_reference", "n_test", "effect",
     "ci_low", "ci_high", "pvalue", "padj", "null_low", "null_high", "null_pvalue", "reason",

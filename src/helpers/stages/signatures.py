@@ -1,5 +1,6 @@
 """Signatures of all cells and samples of a cohort, with random sets, contrasts and dormant cells."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import anndata as ad
@@ -20,6 +21,7 @@ from helpers.compute.signatures import (
     ALL_CELLS,
     CELL_METHODS,
     CONTRAST_COLUMNS,
+    LINEAR,
     SAMPLE_METHODS,
     CellScores,
     Family,
@@ -29,9 +31,10 @@ from helpers.compute.signatures import (
     make_family,
     place_signatures,
     score_cells,
+    score_linear,
     score_samples,
 )
-from helpers.errors import NotPossibleError
+from helpers.errors import DataError, NotPossibleError
 from helpers.io.gene_sets import read_gene_sets
 from helpers.io.objects import read_object, write_object
 from helpers.io.signatures import gather_signatures, read_registry
@@ -128,6 +131,7 @@ def stage_signatures(
     by_unit, units = _average(scores, units, params.min_cells)
     bulk, bulk_units = _score_bulk(adata, cells, family, params.min_cells)
     listed = [list_scores(by_unit, units, family.ids), list_scores(bulk, bulk_units, family.ids)]
+    listed += _score_linear(adata, cells, [s for s in signatures if s.linear], known.aliases)
     write_table(pd.concat(listed, ignore_index=True), samples)
     donors = cells.drop_duplicates(SAMPLE).set_index(SAMPLE)[DONOR]
     tables = [
@@ -198,6 +202,25 @@ def _score_bulk(
     rates = pd.concat(parts, axis=1).set_axis(range(len(listed)), axis=1)
     scored = score_samples(rates, family, listed[CELL_TYPE].to_numpy())
     return {method: scored[method] for method in SAMPLE_METHODS}, listed
+
+
+def _score_linear(
+    adata: ad.AnnData,
+    cells: pd.DataFrame,
+    signatures: list[Signature],
+    aliases: dict[str, str],
+) -> list[pd.DataFrame]:
+    """Published linear scores of whole samples, where all their genes were measured."""
+    sums, kept = sum_samples(adata.X, cells[SAMPLE].to_numpy(), min_cells=1)
+    rates = log_rates(sums.astype(float), adata.var_names, kept)
+    units = cells.groupby([SAMPLE, GROUP], sort=True).size().rename("n_cells").reset_index()
+    units = units.set_index(SAMPLE).loc[kept].reset_index().assign(**{CELL_TYPE: ALL_CELLS})
+    parts = []
+    for signature in signatures:
+        with suppress(DataError):  # without one of its genes it is no such score
+            score = score_linear(rates, signature, aliases).to_numpy()
+            parts.append(units.assign(signature=signature.id, method=LINEAR, score=score))
+    return parts
 
 
 def _describe(
