@@ -20,7 +20,7 @@ STEPS_PT = (3.0, 6.0, 10.0, 15.0, 21.0, 28.0, 36.0, 45.0, 55.0)
 LINE_DOTS = 12  # points a line is taken for where names keep off it
 CLEAR_PT = 2.0  # kept free beside a line where there is room
 CROSSED = 1e3  # cost of a line over another; of one through a point it is 3, of its length 1 a pt
-WORST = 60.0  # the most that a name may cost where some can be spared
+WORST = 40.0  # the most that a name may cost where some can be spared
 LONGEST_NAME = 20  # letters
 
 
