@@ -3,13 +3,15 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import sparse, stats
+from scipy import sparse
 
+from helpers.compute.claims import judge_claims
 from helpers.compute.motif_tables import (
     ABSENT,
     FLAT,
     OPPOSITE,
     SAME,
+    UNTESTED,
     average_deviations,
     compare_deviations,
     compare_expression,
@@ -22,7 +24,7 @@ from helpers.compute.motif_tables import (
     rate_motifs,
     summarise_expression,
 )
-from helpers.schema import Contrast
+from helpers.schema import Claim, Contrast
 
 OF_TYPE = "Pro-B vs others"
 CONTRAST = Contrast(test="NCR", reference="CR")
@@ -53,7 +55,18 @@ def test_pick_peaks__by_hand():
 
 def test_count_peaks__by_hand():
     counts = count_peaks(some_peaks(), [OF_TYPE], fdr=0.005, min_log2fc=0.25)
-    assert counts.to_numpy().tolist() == [[OF_TYPE, "cell", 4, 1, 1], [OF_TYPE, "sample", 1, 1, 0]]
+    assert counts.to_numpy().tolist() == [
+        [OF_TYPE, "cell", 4, 1, 1, ""],
+        [OF_TYPE, "sample", 1, 1, 0, ""],
+    ]
+
+
+def test_count_peaks__says_where_nothing_was_tested():
+    peaks = some_peaks().query("unit == 'cell'")
+    counts = count_peaks(peaks, [OF_TYPE, "NCR vs CR"], fdr=0.05, min_log2fc=0.25)
+    assert counts["n_tested"].tolist() == [4, 0, 0, 0]
+    by_cell, by_sample = UNTESTED["cell"], UNTESTED["sample"]
+    assert counts["reason"].tolist() == ["", by_sample, by_cell, by_sample]
 
 
 def test_rank_groups__gives_motifs_alike_the_place_of_the_best():
@@ -149,6 +162,16 @@ def test_average_deviations__by_hand():
     assert table.to_numpy().tolist() == [["a", 2], ["b", 1], ["c", 1]]
 
 
+def test_average_deviations__averages_motifs_of_one_name_that_could_be_judged():
+    deviation = np.array([[1.0, 3.0, np.nan, 0.0], [0.0, 0.0, 0.0, 1.0]])
+    units = pd.DataFrame({"sample": ["a", "b"]})
+    names = pd.Index(["x", "x", "x", "y"])
+    levels, _ = average_deviations(deviation, names, units, min_nuclei=1)
+    # log2 of 2 and 4, of which the mean is 1.5; the third is missing in a
+    assert levels["x"].tolist() == [1.5, 0.0]
+    assert levels["y"].tolist() == [0.0, 1.0]
+
+
 def make_levels(seed: int = 0) -> tuple[np.ndarray, pd.DataFrame]:
     """Deviations of nuclei of 6 samples; motif 0 is open in Pro-B, motif 1 lost there in NCR."""
     rng = np.random.default_rng(seed)
@@ -166,7 +189,7 @@ def make_levels(seed: int = 0) -> tuple[np.ndarray, pd.DataFrame]:
 
 def test_compare_deviations__finds_planted_motifs_with_samples_as_units():
     deviation, cells = make_levels()
-    names = pd.Index([f"m{i}" for i in range(40)])
+    names = pd.Index([f"m{i}" for i in range(40)], name="motif_id")
     found = compare_deviations(
         deviation, names, cells, "Pro-B", [CONTRAST], min_nuclei=5, confidence=0.95
     )
@@ -181,11 +204,43 @@ def test_compare_deviations__finds_planted_motifs_with_samples_as_units():
     assert (between.drop(index="m1")["padj"] < 0.05).sum() == 0
 
 
+def test_compare_deviations__tests_a_factor_once_by_the_mean_of_its_motifs():
+    deviation, cells = make_levels()
+    deviation[:, 1] = deviation[:, 0]  # of one factor twice the same: nothing is gained
+    names = pd.Index(["A", "A", *(f"m{i}" for i in range(38))], name="tf")
+    settings = {"min_nuclei": 5, "confidence": 0.95}
+    found = compare_deviations(deviation, names, cells, "Pro-B", [], **settings)
+    once = compare_deviations(deviation[:, 1:], names[1:], cells, "Pro-B", [], **settings)
+    assert (found["tf"] == "A").sum() == 1
+    pd.testing.assert_frame_equal(found, once)
+
+
+def pair_donors(cells: pd.DataFrame) -> pd.DataFrame:
+    """Donors 0 and 1 sampled in both groups, the third sample of either group of another donor."""
+    last = cells["sample"].str[-1]
+    return cells.assign(donor=np.where(last == "2", cells["sample"], "D" + last))
+
+
+def test_compare_deviations__counts_the_samples_of_pairs_alone():
+    deviation, cells = make_levels()
+    # three donors in both groups, and one more in each
+    more = cells[cells["sample"].isin(["CR2", "NCR2"])]
+    copied = more.assign(sample=more["sample"] + "b", donor="D2")
+    everyone = pd.concat([pair_donors(cells), copied], ignore_index=True)
+    values = np.vstack([deviation, deviation[more.index]])
+    found = compare_deviations(
+        values, pd.RangeIndex(40, name="motif_id"), everyone, "Pro-B", [CONTRAST],
+        min_nuclei=5, confidence=0.95,
+    )  # fmt: skip
+    between = found[found["contrast"] == "NCR vs CR"]
+    assert set(between["n_test"]) == set(between["n_reference"]) == {3}
+
+
 def test_compare_deviations__has_no_row_for_groups_without_replicates():
     deviation, cells = make_levels()
     few = cells["sample"].isin(["CR0", "NCR0"]).to_numpy()
     found = compare_deviations(
-        deviation[few], pd.Index(range(40)), cells[few], "Pro-B", [CONTRAST],
+        deviation[few], pd.RangeIndex(40, name="motif_id"), cells[few], "Pro-B", [CONTRAST],
         min_nuclei=5, confidence=0.95,
     )  # fmt: skip
     assert set(found["contrast"]) == {OF_TYPE}
@@ -200,6 +255,7 @@ def test_summarise_expression__by_hand():
     assert found["fraction"].tolist() == [0.5, 0.75, 0.0, 1.0]
     np.testing.assert_allclose(found["mean"], np.log1p([3000, 7000, 0, 10000]))
     assert found["scaled"].tolist() == [1, 0, 0, 1]
+    assert found["n_cells"].tolist() == [4, 4, 5, 5]
 
 
 def test_join_motifs__says_whether_factor_and_motif_agree():
@@ -263,11 +319,24 @@ def test_compare_expression__finds_planted_genes():
     assert between.loc["g1", ["n_test", "n_reference"]].tolist() == [3, 3]
 
 
+def test_compare_expression__counts_the_samples_of_pairs_alone():
+    sums, units = make_sums()
+    more = units[units["sample"].isin(["CR2", "NCR2"])]
+    copied = more.assign(sample=more["sample"] + "b", donor="D2")
+    everyone = pd.concat([pair_donors(units), copied], ignore_index=True)
+    found = compare_expression(
+        np.vstack([sums, sums[more.index] + 5]), pd.Index(range(300)), everyone, "Pro-B",
+        [CONTRAST], min_cells=10, confidence=0.95,
+    )  # fmt: skip
+    between = found[found["contrast"] == "NCR vs CR"]
+    assert set(between["n_test"]) == set(between["n_reference"]) == {3}
+
+
 def test_measure_motifs__keeps_types_and_groups_apart():
     both = {"contrast": [OF_TYPE, OF_TYPE, "NCR vs CR"], "n_test": 3, "n_reference": 3}
     numbers = {"ci_low": [0.5, 0.7, -2.0], "ci_high": [1.0, 1.2, -1.0], "pvalue": [0.1, 0.3, 0.01]}
     deviations = pd.DataFrame(
-        both | numbers | {"motif_id": ["M1", "M1", "M3"], "effect": [0.8, 1.0, -1.5]}
+        both | numbers | {"tf": ["EBF1", "SP1", "SP1"], "effect": [0.8, 1.0, -1.5]}
     )
     expressed = pd.DataFrame(
         both | numbers | {"gene": ["EBF1", "SP1", "SP1"], "log2fc": [0.8, 0.9, -1.5]}
@@ -279,11 +348,12 @@ def test_measure_motifs__keeps_types_and_groups_apart():
             "n_tested": 100,
             "n_up": [50, 2, 0],
             "n_down": [0, 8, 0],
+            "reason": "",
         }
     )
     effects = measure_motifs(
-        deviations, expressed, counts, MOTIFS,
-        cell_type="Pro-B", contrasts=[CONTRAST], confidence=0.95,
+        deviations, expressed, counts,
+        factors=["EBF1", "SP1"], cell_type="Pro-B", contrasts=[CONTRAST],
     )  # fmt: skip
 
     def row(measure: str, feature: str) -> pd.Series:
@@ -291,8 +361,7 @@ def test_measure_motifs__keeps_types_and_groups_apart():
         assert len(mine) == 1
         return mine.iloc[0]
 
-    # two motifs of one factor: their mean
-    assert row("motif_of_type", "EBF1")["effect"] == pytest.approx(0.9)
+    assert row("motif_of_type", "EBF1")["effect"] == 0.8
     between = row("motif", "SP1")
     assert between[["effect", "test_group", "reference_group"]].tolist() == [-1.5, "NCR", "CR"]
     assert row("expression", "SP1")["effect"] == -1.5
@@ -302,6 +371,47 @@ def test_measure_motifs__keeps_types_and_groups_apart():
     peaks = both.loc["NCR"]
     assert peaks["unit"] == "peak"
     assert peaks["effect"] == pytest.approx(np.log2(2.5 / 8.5))
-    low, high = stats.binomtest(2, 10).proportion_ci(0.95)
-    expected = [np.log2((10 * p + 0.5) / (10 * (1 - p) + 0.5)) for p in (low, high)]
-    np.testing.assert_allclose([peaks["ci_low"], peaks["ci_high"]], expected)
+    # the factors that were not tested between groups say so
+    assert row("motif", "EBF1")["reason"] == UNTESTED["motif"]
+    assert row("expression", "EBF1")["reason"] == UNTESTED["expression"]
+    assert row("motif", "SP1")["reason"] == ""
+
+
+def judge_peaks(n_tested: int, n_up: int, n_down: int) -> pd.Series:
+    """Verdict on most peaks being lost, of a table of counts."""
+    peaks = pd.DataFrame(
+        {"contrast": "NCR vs CR", "unit": "sample", "peak": range(n_tested), "padj": 0.9}
+    ).assign(log2fc=1.0)
+    peaks.loc[: n_up - 1, "padj"] = 0.01
+    peaks.loc[n_up : n_up + n_down - 1, ["padj", "log2fc"]] = 0.01, -1.0
+    counts = count_peaks(peaks, ["NCR vs CR"], fdr=0.05, min_log2fc=0.25)
+    numbers = ("effect", "ci_low", "ci_high", "pvalue", "n_test", "n_reference")
+    nothing = pd.DataFrame(columns=["contrast", "tf", *numbers]).astype(
+        dict.fromkeys(numbers, float)
+    )
+    effects = measure_motifs(
+        nothing, nothing.rename(columns={"tf": "gene", "effect": "log2fc"}), counts,
+        factors=[], cell_type="Pro-B", contrasts=[CONTRAST],
+    )  # fmt: skip
+    claim = Claim.model_validate(
+        {
+            "id": "lost", "source": "s", "sentence": "Most are lost.", "panel": "E",
+            "chapter": "fig8_pro_b_motifs", "direction": "down",
+            "effect": {"measure": "peaks", "cell_type": "Pro-B", "test": "b", "reference": "a"},
+        }
+    )  # fmt: skip
+    return judge_claims([claim], effects, {"a": "CR", "b": "NCR"}).iloc[0]
+
+
+def test_measure_motifs__takes_no_interval_from_how_many_peaks_differ():
+    found = judge_peaks(200, n_up=4, n_down=142)
+    assert found["verdict"] == "not testable"
+    assert found["effect"] == pytest.approx(np.log2(4.5 / 142.5))
+    assert found["reason"].startswith("by sample 4 peaks are up and 142 down; peaks share samples")
+
+
+def test_measure_motifs__parts_no_difference_from_no_test():
+    assert judge_peaks(200, 0, 0)["reason"].startswith("no peak differs between the groups")
+    untested = judge_peaks(0, 0, 0)
+    assert untested["verdict"] == "not testable"
+    assert untested["reason"] == UNTESTED["sample"]

@@ -23,7 +23,7 @@ FRAGMENTS = pd.DataFrame(
 
 def test_measure_coverage__by_hand():
     found = measure_coverage(FRAGMENTS, NUCLEI, start=1000, end=1250)
-    # B: ends at 1010, 1159 and 1029 of 2,000 insertions; T: 1150 of 4,000; windows of 100 bp
+    # B: ends at 1010, 1159 and 1029 of 2,000 fragments; T: 1150 of 4,000; windows of 100 bp
     assert found["start"].tolist() == [1000, 1100, 1200] * 2
     assert found["cell_type"].tolist() == ["B"] * 3 + ["T"] * 3
     assert found["coverage"].tolist() == [1000, 500, 0, 0, 250, 0]

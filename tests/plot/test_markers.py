@@ -40,6 +40,16 @@ def test_plot_dots__areas_are_shares_and_colours_levels():
     assert (dots.norm.vmin, dots.norm.vmax) == (0, 1)
 
 
+def test_plot_dots__with_a_unit_colours_all_genes_on_one_scale():
+    levels = DOTS.assign(mean=np.arange(len(DOTS)) / 2)
+    ax = plot_dots(levels, genes=["CD3D", "CD79A"], cell_types=["B", "T"], level="log")
+    dots = ax.collections[0]
+    assert dots.get_array().tolist() == levels["mean"].tolist()
+    assert (dots.norm.vmin, dots.norm.vmax) == (0, levels["mean"].max())
+    (bar,) = ax.child_axes
+    assert bar.get_title(loc="left") == "mean expression\n(log)"
+
+
 def test_plot_dots__explains_area_and_colour():
     ax = plot_dots(DOTS, genes=["CD3D", "CD79A"], cell_types=["B", "T"])
     assert legend_names(ax) == ["25%", "50%", "100%"]

@@ -52,6 +52,7 @@ def test_plot_enrichment__fills_what_is_called_and_bolds_what_is_named():
     assert points.get_offsets()[0].tolist() == [300.0, 0.0]
     filled = [face[:3].min() < 1 for face in points.get_facecolors()]
     assert filled == (some_motifs()["padj"][:8] < 0.05).tolist()
+    assert not points.get_clip_on()  # a marker at 0 is not cut by the axis
     assert [text.get_fontweight() for text in up.get_yticklabels()] == ["bold", *["normal"] * 7]
     assert [text.get_text() for text in down.texts] == ["×2.4", "×1.7", "×1.0"]
     assert faults(figure) == []

@@ -38,6 +38,7 @@ def test_plot_tracks__draws_every_type_and_group_on_one_scale():
     assert [line.get_ydata()[-1] for line in tracks[0].lines] == [19, 119]
     assert [line.get_ydata()[-1] for line in tracks[1].lines] == [29, 129]
     assert len(legend_names(tracks[0])) == 2
+    assert "per 100 bp and million fragments in peaks" in figure._supylabel.get_text()
     draw(figure)
 
 

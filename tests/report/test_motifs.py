@@ -10,18 +10,23 @@ import pytest
 from scipy import sparse
 from tiny import write_cohort
 
-from helpers.compute.motif_tables import ABSENT, join_motifs, measure_motifs
+from helpers.compute.motif_tables import ABSENT, UNTESTED, join_motifs, measure_motifs
 from helpers.io.cohort import read_cohort
 from helpers.params import scan_problems
 from helpers.report.motifs import (
     Chromatin,
     compare_factors,
+    describe_arrows,
+    describe_factors,
+    describe_nuclei,
+    describe_tests,
     draw_matrices,
     level_factors,
     list_factors,
     pick_motifs,
     summarise_factors,
 )
+from helpers.report.page import SHEET, Page
 from helpers.report.plan import Plan, make_plan
 
 CONTRAST = "Pro-B vs others"
@@ -41,11 +46,22 @@ def some_table() -> pd.DataFrame:
     )
 
 
-def test_pick_motifs__shows_the_named_factor_of_a_group_before_others():
+def test_pick_motifs__draws_the_best_of_a_group_and_names_the_sources_factor_in_it():
     shown = pick_motifs(some_table(), CONTRAST, ["EBF1"], n=2)
-    assert shown["label"].tolist() == ["ZNF423", "EBF1 + 1 alike", "SP1"]
+    assert shown["label"].tolist() == ["EBF", "EBF + 1 alike (EBF1)", "SP"]
     assert shown["named"].tolist() == [False, True, False]
+    # EBF1 has 1e-8, which is not the best of its group
+    assert shown["pvalue"].tolist() == [0.5, 1e-9, 1e-3]
     assert pick_motifs(some_table(), "NCR vs CR", ["EBF1"], n=2).empty
+
+
+def test_pick_motifs__names_a_group_without_its_motif_and_one_factor_of_several():
+    table = some_table().assign(motif_group="ZNF423 (MA0116.1)", rank=1)
+    shown = pick_motifs(table, CONTRAST, ["SP1", "EBF1"], n=2)
+    assert shown["label"].tolist() == ["ZNF423", "ZNF423 + 3 alike (EBF1, …)"]
+    alone = pick_motifs(table.iloc[:1], CONTRAST, ["ZNF423"], n=1)
+    assert alone["label"].tolist() == ["ZNF423"]
+    assert alone["named"].tolist() == [True]
 
 
 def test_list_factors__takes_the_best_motif_in_the_order_asked_for():
@@ -112,6 +128,58 @@ def test_summarise_factors__by_type_and_group():
     assert found["part"].tolist() == ["types", "types", "groups", "groups"]
     assert found["cell_type"].tolist() == ["Pro-B", "T", "CR", "NCR"]
     assert found["fraction"].tolist() == [0.75, 0, 1, 0.5]
+    assert found["n_cells"].tolist() == [4, 4, 2, 2]
+
+
+def test_describe_factors__lists_cells_and_what_was_not_measured():
+    dots = summarise_factors(make_chromatin(), ["EBF1", "SP1"], "Pro-B")
+    by_type = dots[dots["part"] == "types"]
+    found = describe_factors(["EBF1", "SP1"], by_type)
+    assert found == "Cells: Pro-B 4, T 4. Not among the genes measured: SP1."
+    assert describe_factors(["EBF1"], by_type) == "Cells: Pro-B 4, T 4."
+
+
+def test_describe_tests__names_the_units_there_are():
+    peaks = pd.DataFrame({"contrast": ["a", "a", "b", "c"], "unit": ["cell", "sample"] * 2})
+    peaks.loc[2:, "unit"] = ["cell", "sample"]
+    both = describe_tests(peaks, "a", sums="of samples")
+    assert both.startswith("Left: likelihood ratio")
+    assert both.endswith("Right: voom on sums of samples, samples being the unit.")
+    by_cell = describe_tests(peaks, "b", sums="of samples")
+    assert "Right" not in by_cell
+    assert by_cell.endswith(f"By sample {UNTESTED['sample']}.")
+    by_sample = describe_tests(peaks, "c", sums="of samples")
+    assert by_sample.startswith("Shown: voom on sums of samples")
+    assert by_sample.endswith(f"By nucleus {UNTESTED['cell']}.")
+
+
+def test_describe_arrows__where_a_peak_is_open_on_one_side_alone():
+    peaks = pd.DataFrame(
+        {
+            "contrast": ["a", "a", "b", "b"],
+            "pct_test": [0.1, np.nan, 0.0, np.nan],
+            "pct_reference": [0.2, np.nan, 0.2, np.nan],
+        }
+    )
+    assert describe_arrows(peaks, "a") == ""
+    assert describe_arrows(peaks, "b").startswith(" Arrows at the edge: open in no nucleus")
+
+
+def test_describe_nuclei__by_type_and_group():
+    found = describe_nuclei(make_chromatin().cells, ["Pro-B", "T"], ["NCR", "CR", "CK"])
+    assert found == "Nuclei (NCR, CR, CK): Pro-B 1, 1, 0; T 1, 1, 0."
+
+
+def test_sizes__counts_the_samples_that_took_part():
+    sheet = [
+        dict.fromkeys(SHEET) | {"sample": name, "group": name[:-1]}
+        for name in ("CR1", "CR2", "NCR1", "NCR2")
+    ]
+    job = Mock(design={"samples": sheet, "groups": {"responder": "CR", "non_responder": "NCR"}})
+    page = Page("fig8_pro_b_motifs", Path(), job)
+    few = "Three or fewer samples a group show only large differences."
+    assert page.sizes() == f"Samples: CR: 2, NCR: 2. {few}"
+    assert page.sizes(["CR1", "CR1", "CR2"]) == f"Samples: CR: 2, NCR: 0. {few}"
 
 
 def test_summarise_factors__is_empty_without_rna():
@@ -189,12 +257,12 @@ def test_compare_factors__without_rna_joins_as_missing_numbers():
     assert table["agreement"].tolist() == [ABSENT]
     numbers = dict.fromkeys(("ci_low", "ci_high", "pvalue", "n_test", "n_reference"), 1.0)
     effects = measure_motifs(
-        moved.assign(**numbers),
+        moved.assign(tf="EBF1", **numbers),
         none,
         pd.DataFrame(columns=["contrast", "unit", "up", "down"]),
-        chromatin.motifs,
+        factors=["EBF1"],
         cell_type="Pro-B",
         contrasts=[],
-        confidence=0.95,
     )
-    assert effects["measure"].tolist() == ["motif_of_type"]
+    assert effects["measure"].tolist() == ["motif_of_type", "expression_of_type"]
+    assert effects["reason"].tolist() == ["", UNTESTED["expression"]]

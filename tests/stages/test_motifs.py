@@ -77,15 +77,22 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def contrast_peaks(study: Path, folder: Path, **changes: object) -> list[Path]:
+def contrast_peaks(
+    study: Path,
+    folder: Path,
+    *,
+    nuclei: str | Path = "atac.h5ad",
+    contrasts: tuple[Contrast, ...] = (NCR_CR,),
+    **changes: object,
+) -> list[Path]:
     outputs = [folder / name for name in ("peaks.csv", "tracks.csv", "features.csv")]
     samples = sorted(set(make_cells()["sample"]))
     stage_peak_contrasts(
-        study / "atac.h5ad",
+        study / nuclei,
         study / "genes.gtf",
         {sample: study / f"{sample}.tsv.gz" for sample in samples},
         *outputs,
-        contrasts=[NCR_CR],
+        contrasts=list(contrasts),
         params=PeakContrastParams.model_validate(PEAKS | changes),
     )
     return outputs
@@ -146,6 +153,44 @@ def test_stage_peak_contrasts__draws_nothing_around_an_unknown_gene(study: Path,
 def test_stage_peak_contrasts__names_the_types_there_are(study: Path, tmp_path: Path):
     with pytest.raises(NotPossibleError, match=r"Peaks of Plasma need 5 nuclei.*HSC/MPP \(90\)"):
         contrast_peaks(study, tmp_path, cell_type="Plasma")
+
+
+def keep_nuclei(study: Path, folder: Path, query: str, n_peaks: int = N_PEAKS) -> Path:
+    """The study with some nuclei alone, and without fragments in all but the last peaks."""
+    adata = ad.read_h5ad(study / "atac.h5ad")
+    path = folder / "some.h5ad"
+    kept = adata[adata.obs.query(query).index].copy()
+    kept.X = sparse.csr_matrix(kept.X.multiply(np.arange(N_PEAKS) >= N_PEAKS - n_peaks))
+    kept.write_h5ad(path)
+    return path
+
+
+def test_stage_peak_contrasts__of_one_type_and_group_writes_a_table_without_rows(
+    study: Path, tmp_path: Path
+):
+    alone = keep_nuclei(study, tmp_path, "cell_type == 'HSC/MPP'")
+    table = read_table(contrast_peaks(study, tmp_path, nuclei=alone, contrasts=())[0])
+    assert table.empty
+    full = read_table(contrast_peaks(study, tmp_path)[0])
+    assert table.columns.tolist() == full.columns.tolist()
+
+
+def test_stage_peak_contrasts__of_sparse_data_and_one_sample_writes_a_table_without_rows(
+    study: Path, tmp_path: Path
+):
+    one = keep_nuclei(study, tmp_path, "sample == 'CR0'", n_peaks=20)
+    table = read_table(contrast_peaks(study, tmp_path, nuclei=one, min_share=0.99)[0])
+    assert table.empty
+    assert "padj" in table
+
+
+def test_stage_peak_contrasts__without_replicates_has_rows_by_nucleus_alone(
+    study: Path, tmp_path: Path
+):
+    pair = keep_nuclei(study, tmp_path, "sample in ('CR0', 'NCR0') and cell_type == 'HSC/MPP'")
+    table = read_table(contrast_peaks(study, tmp_path, nuclei=pair)[0])
+    assert set(zip(table["contrast"], table["unit"], strict=True)) == {("NCR vs CR", "cell")}
+    assert table["ci_low"].isna().all()
 
 
 def test_stage_rna_sums__adds_up_cells(tmp_path: Path):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from scipy import sparse, stats
+from scipy import sparse
 
 from helpers.compute.claims import EFFECT_COLUMNS
 from helpers.compute.deviations import bin_peaks
@@ -13,7 +13,7 @@ from helpers.compute.differential_peaks import (
     pair_sides,
 )
 from helpers.compute.motif_enrichment import enrich_motifs, match_background
-from helpers.compute.stats import adjust_pvalues, compare_moderated
+from helpers.compute.stats import adjust_pvalues, compare_moderated, count_sides
 from helpers.schema import CELL_TYPE, CONTRAST, DONOR, GENE, GROUP, SAMPLE, UNCALLED, Contrast
 
 DIRECTIONS = ("up", "down")
@@ -36,6 +36,13 @@ ENRICHED = {
 }
 LEAST_FOLD = 0.05  # a mean deviation below it is as good as none, and has a finite logarithm
 PER = 1e4  # RNA counts an expression level is given for
+# Why a comparison has no row, by the unit of peaks and by what is measured of a factor.
+UNTESTED = {
+    "cell": "no peak was tested: too few nuclei, or no peak is open in enough of them",
+    SAMPLE: "no peak was tested: too few samples have enough nuclei, or too few fragments",
+    "motif": "not tested: too few samples have enough nuclei, or too few peaks have the motif",
+    "expression": "not tested: its RNA was measured in too few samples",
+}
 SAME, OPPOSITE = "same direction", "opposite direction"
 FLAT, ABSENT = "expression does not differ", "expression not measured"
 
@@ -57,7 +64,8 @@ def count_peaks(
 
     Returns
     -------
-    ``contrast``, ``unit``, ``n_tested``, ``n_up``, ``n_down``.
+    ``contrast``, ``unit``, ``n_tested``, ``n_up``, ``n_down``, and ``reason`` where no peak was
+    tested.
     """
     rows = []
     for contrast in contrasts:
@@ -65,8 +73,10 @@ def count_peaks(
             mine = peaks[(peaks[CONTRAST] == contrast) & (peaks["unit"] == unit)]
             called = mine[(mine["padj"] < fdr) & (mine["log2fc"].abs() >= min_log2fc)]
             n_up = int((called["log2fc"] > 0).sum())
-            rows.append((contrast, unit, len(mine), n_up, len(called) - n_up))
-    return pd.DataFrame(rows, columns=[CONTRAST, "unit", "n_tested", "n_up", "n_down"])
+            reason = "" if len(mine) else UNTESTED[unit]
+            rows.append((contrast, unit, len(mine), n_up, len(called) - n_up, reason))
+    columns = [CONTRAST, "unit", "n_tested", "n_up", "n_down", "reason"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def enrich_contrasts(
@@ -152,6 +162,9 @@ def average_deviations(
     ----------
     deviation
         Relative deviations, shape (n_nuclei, n_motifs).
+    motifs
+        Name of every column; levels of columns that share one, such as the motifs of a factor,
+        are averaged within the unit.
     units
         What a nucleus belongs to, such as sample and type.
     min_nuclei
@@ -159,19 +172,17 @@ def average_deviations(
 
     Returns
     -------
-    Levels, shape (n_units, n_motifs), and the units with ``n_nuclei``, indexed alike. Motifs that
+    Levels, shape (n_units, n_names), and the units with ``n_nuclei``, indexed alike. Motifs that
     no nucleus could be judged by in some unit are left out.
     """
-    keys = list(units.columns)
-    frame = pd.DataFrame(deviation, columns=motifs).assign(
-        **{name: units[name].to_numpy() for name in keys}
-    )
-    grouped = frame.groupby(keys, sort=True, observed=True)
-    size, mean = grouped.size(), grouped[list(motifs)].mean()
+    keys = [units[name].to_numpy() for name in units]
+    grouped = pd.DataFrame(deviation).groupby(keys, sort=True, observed=True)
+    size, mean = grouped.size().rename_axis(list(units.columns)), grouped.mean()
     kept = (size >= min_nuclei).to_numpy()
     levels = np.log2(np.maximum(1 + mean[kept].reset_index(drop=True), LEAST_FOLD))
+    judged = levels.set_axis(motifs, axis=1).dropna(axis=1).T
     table = size[kept].rename("n_nuclei").reset_index()
-    return levels.dropna(axis=1), table
+    return judged.groupby(level=0, sort=False).mean().T, table
 
 
 def compare_levels(
@@ -217,13 +228,16 @@ def compare_deviations(
     ----------
     deviation
         Shape (n_nuclei, n_motifs).
+    motifs
+        Name of every column, itself named; columns that share one are tested once, by their mean
+        in every sample.
     cells
         ``sample``, ``group``, ``donor``, ``cell_type`` of every nucleus.
 
     Returns
     -------
-    ``contrast``, ``motif_id``, ``effect`` (log2), ``ci_low``, ``ci_high``, ``pvalue``, ``padj``,
-    ``n_test`` and ``n_reference`` (samples).
+    ``contrast``, the name of ``motifs``, ``effect`` (log2), ``ci_low``, ``ci_high``, ``pvalue``,
+    ``padj``, ``n_test`` and ``n_reference`` (samples compared).
     """
     place = cells.reset_index(drop=True)
     sides = mark_sides(place, cell_type)
@@ -236,15 +250,18 @@ def compare_deviations(
     levels, units = average_deviations(
         deviation[inside.index], motifs, inside, min_nuclei=min_nuclei
     )
-    sizes = units[GROUP].value_counts()
     for contrast in contrasts:
         found = compare_levels(levels, oppose_groups(units, contrast), confidence=confidence)
-        counts = {
-            "n_test": sizes.get(contrast.test, 0),
-            "n_reference": sizes.get(contrast.reference, 0),
-        }
-        parts.append(found.assign(**{CONTRAST: contrast.name}, **counts))
-    return pd.concat(parts).rename_axis("motif_id").reset_index()
+        n_test, n_reference = _count_samples(units, contrast)
+        found = found.assign(n_test=n_test, n_reference=n_reference)
+        parts.append(found.assign(**{CONTRAST: contrast.name}))
+    return pd.concat(parts).rename_axis(motifs.name).reset_index()
+
+
+def _count_samples(units: pd.DataFrame, contrast: Contrast) -> tuple[int, int]:
+    """Samples on the sides of a contrast: within donors those of the pairs alone."""
+    sides = count_sides(units[GROUP], contrast, units[DONOR])
+    return sides.n_test, sides.n_reference
 
 
 def summarise_expression(
@@ -264,18 +281,20 @@ def summarise_expression(
     Returns
     -------
     ``cell_type`` (the value of ``by``), ``gene``, ``fraction``, ``mean`` (natural log of one plus
-    counts per 10,000), ``scaled`` (share of the gene's range).
+    counts per 10,000), ``scaled`` (share of the gene's range), ``n_cells``.
     """
     rows = pd.get_dummies(units[by].astype(str), dtype=float).sort_index(axis=1)
     indicator = rows.to_numpy().T
     total = indicator @ sums
     mean = np.log1p(total / total.sum(axis=1, keepdims=True) * PER)
-    fraction = indicator @ shown / (indicator @ units["n_cells"].to_numpy())[:, None]
+    n_cells = indicator @ units["n_cells"].to_numpy()
+    fraction = indicator @ shown / n_cells[:, None]
     low, width = mean.min(axis=0), np.ptp(mean, axis=0)
     scaled = (mean - low) / np.where(width > 0, width, 1)
     index = pd.MultiIndex.from_product([rows.columns, genes], names=[CELL_TYPE, GENE])
     values = {"fraction": fraction.ravel(), "mean": mean.ravel(), "scaled": scaled.ravel()}
-    return pd.DataFrame(values, index=index).reset_index()
+    table = pd.DataFrame(values, index=index).reset_index()
+    return table.assign(n_cells=np.repeat(n_cells.astype(np.int64), len(genes)))
 
 
 def join_motifs(
@@ -376,44 +395,47 @@ def measure_motifs(
     deviations: pd.DataFrame,
     expressed: pd.DataFrame,
     counts: pd.DataFrame,
-    motifs: pd.DataFrame,
     *,
+    factors: list[str],
     cell_type: str,
     contrasts: list[Contrast],
-    confidence: float,
 ) -> pd.DataFrame:
     """All numbers claims about motifs are looked up in.
 
     Parameters
     ----------
     deviations
-        From :func:`compare_deviations`; of several motifs of one factor the mean counts.
+        From :func:`compare_deviations`, one row a factor (``tf``) and contrast.
     expressed
         ``contrast``, ``gene``, ``log2fc``, ``ci_low``, ``ci_high``, ``pvalue``, ``n_test``,
         ``n_reference``.
     counts
         From :func:`count_peaks`.
+    factors
+        What every comparison has a row of, with a reason where nothing was tested.
 
     Returns
     -------
     Rows of measure ``motif`` and ``expression`` (of a factor, named in ``feature``; with groups
     between them, else against all other types: ``motif_of_type``, ``expression_of_type``) and
-    ``peaks`` (log2 ratio of peaks up to peaks down of those called by sample, peaks being the unit).
+    ``peaks`` (log2 ratio of peaks up to peaks down of those called by sample; without an interval,
+    as peaks share samples).
     """
     groups = {contrast.name: contrast for contrast in contrasts}
-    numbers = ["effect", "ci_low", "ci_high", "pvalue", "n_test", "n_reference"]
-    motif = deviations.merge(motifs[["tf"]], left_on="motif_id", right_index=True)
-    motif = motif.groupby([CONTRAST, "tf"], sort=False)[numbers].mean().reset_index()
     gene = expressed.rename(columns={"log2fc": "effect", GENE: "tf"})
+    wanted = pd.MultiIndex.from_product([[f"{cell_type} vs others", *groups], factors])
+    every = wanted.to_frame(index=False, name=[CONTRAST, "tf"])
     parts = []
-    for name, table in (("motif", motif), ("expression", gene)):
-        between = table[CONTRAST].isin(groups)
-        measure = np.where(between, name, f"{name}_of_type")
-        parts.append(table.assign(measure=measure).rename(columns={"tf": "feature"}))
-    parts.append(_weigh_directions(counts, confidence))
+    for name, table in (("motif", deviations), ("expression", gene)):
+        full = every.merge(table, how="outer", on=[CONTRAST, "tf"]).rename(
+            columns={"tf": "feature"}
+        )
+        measure = np.where(full[CONTRAST].isin(groups), name, f"{name}_of_type")
+        reason = np.where(full["effect"].isna(), UNTESTED[name], "")
+        parts.append(full.assign(measure=measure, reason=reason))
+    parts.append(_weigh_directions(counts))
     effects = pd.concat(parts, ignore_index=True)
     effects["unit"] = effects["unit"].fillna(SAMPLE)
-    effects["reason"] = effects["reason"].fillna("")
     effects[CELL_TYPE] = cell_type
     for side, column in (("test", "test_group"), ("reference", "reference_group")):
         label = {name: getattr(contrast, side) for name, contrast in groups.items()}
@@ -421,20 +443,23 @@ def measure_motifs(
     return effects[[*EFFECT_COLUMNS, "feature"]]
 
 
-def _weigh_directions(counts: pd.DataFrame, confidence: float) -> pd.DataFrame:
-    """log2 ratio of peaks up to peaks down, called by sample, with its exact binomial interval."""
+def _weigh_directions(counts: pd.DataFrame) -> pd.DataFrame:
+    """log2 ratio of peaks up to peaks down, called by sample.
+
+    It has no interval: peaks share samples and factors, so that how many they are says nothing of
+    how sure the ratio is, and few samples are too few to leave some out.
+    """
     rows = []
     for row in counts[counts["unit"] == SAMPLE].itertuples():
-        n = row.n_up + row.n_down
         record = {CONTRAST: row.contrast, "measure": "peaks", "unit": "peak", "feature": ""}
-        record |= {"n_test": row.n_up, "n_reference": row.n_down, "reason": ""}
-        if n > 0:
-            test = stats.binomtest(row.n_up, n)
-            low, high = test.proportion_ci(confidence)
-            odds = [np.log2((p * n + 0.5) / ((1 - p) * n + 0.5)) for p in (low, row.n_up / n, high)]
-            record |= dict(zip(("ci_low", "effect", "ci_high"), odds, strict=True))
-            record["pvalue"] = test.pvalue
-        else:
+        record |= {"n_test": row.n_up, "n_reference": row.n_down, "reason": row.reason}
+        if row.n_up + row.n_down > 0:
+            record["effect"] = np.log2((row.n_up + 0.5) / (row.n_down + 0.5))
+            record["reason"] = (
+                f"by sample {row.n_up} peaks are up and {row.n_down} down; peaks share samples, so "
+                "that their ratio has no interval"
+            )
+        elif row.n_tested > 0:
             record["reason"] = "no peak differs between the groups, samples being the unit"
         rows.append(record)
     numbers = ("effect", "ci_low", "ci_high", "pvalue", "n_test", "n_reference")
@@ -477,8 +502,7 @@ def compare_expression(
     level = np.log2(total / max(total.sum(), 1) * PER + 1)
     comparisons = [(f"{cell_type} vs others", paired_sums, pair_sides(paired))]
     comparisons += [(c.name, sums[mine.index], oppose_groups(within, c)) for c in contrasts]
-    sizes = within[GROUP].value_counts()
-    n_of = {c.name: (sizes.get(c.test, 0), sizes.get(c.reference, 0)) for c in contrasts}
+    n_of = {c.name: _count_samples(within, c) for c in contrasts}
     parts = []
     for name, table, comparison in comparisons:
         found = compare_units(table, comparison, confidence=confidence)

@@ -6,20 +6,20 @@ import pandas as pd
 from helpers.schema import CELL_TYPE, GROUP
 
 BIN_BP = 100  # insertions are counted in windows of this length, as Signac's coverage plot does
-PER = 1e6  # insertions the coverage is given for
+PER = 1e6  # fragments in peaks the coverage is given for
 
 
 def measure_coverage(
     fragments: pd.DataFrame, nuclei: pd.DataFrame, *, start: int, end: int, bin_bp: int = BIN_BP
 ) -> pd.DataFrame:
-    """Insertions in every window, per million insertions of the nuclei of a type and group.
+    """Insertions in every window, per million fragments in peaks of a type and group's nuclei.
 
     Parameters
     ----------
     fragments
         ``start``, ``end`` (both ends are insertions) and ``nucleus`` (its name).
     nuclei
-        ``cell_type``, ``group`` and ``depth`` (insertions in peaks), indexed by name.
+        ``cell_type``, ``group`` and ``depth`` (fragments over peaks), indexed by name.
     start, end
         The stretch, 0-based and half-open.
     bin_bp

@@ -19,6 +19,8 @@ SIDES = (
 STEPS_PT = (3.0, 6.0, 10.0, 15.0, 21.0, 28.0, 36.0, 45.0, 55.0)
 LINE_DOTS = 12  # points a line is taken for where names keep off it
 CLEAR_PT = 2.0  # kept free beside a line where there is room
+CROSSED = 1e3  # cost of a line over another; of one through a point it is 3, of its length 1 a pt
+WORST = 40.0  # the most that a name may cost where some can be spared
 LONGEST_NAME = 20  # letters
 
 
@@ -28,6 +30,7 @@ def name_points(
     names: Sequence[str],
     *,
     others: np.ndarray | None = None,
+    sparing: bool = False,
 ) -> None:
     """Write genes beside their points, in italics, the first ones nearest to theirs.
 
@@ -39,6 +42,8 @@ def name_points(
         Shape (n_names, 2), in data coordinates.
     others
         More points that names are kept off where there is room, shape (n, 2).
+    sparing
+        Leave out a name whose line would cross another or lead through many points.
     """
     figure = ax.figure
     figure.draw_without_rendering()
@@ -46,13 +51,18 @@ def name_points(
     spots = ax.transData.transform(points) / per_pt
     crowd = spots if others is None else ax.transData.transform(others) / per_pt
     frame = ax.get_window_extent().extents / per_pt
-    taken = np.empty((0, 4))
+    taken, drawn = np.empty((0, 4)), np.empty((0, 2, 2))
     for spot, point, name in zip(spots, points, names, strict=True):
         shown = plain(name, longest=LONGEST_NAME)
         offsets, boxes = _candidates(spot, _measure(ax, shown) / per_pt)
         lines = spot + offsets[:, None] * np.linspace(0, 1, LINE_DOTS)[:, None]
-        best = int(_rate(boxes, lines, taken, crowd, frame).argmin())
+        cost = _rate(boxes, lines, taken, crowd, frame) + CROSSED * _cross(lines[:, [0, -1]], drawn)
+        best = int(cost.argmin())
+        if sparing and cost[best] > WORST:
+            continue
         taken, crowd = np.vstack([taken, boxes[best]]), np.vstack([crowd, lines[best]])
+        if np.abs(offsets[best]).max() > NEAR_PT:
+            drawn = np.vstack([drawn, lines[best][None, [0, -1]]])
         _write(ax, shown, point, offsets[best])
 
 
@@ -69,6 +79,22 @@ def _rate(
     passed = _inside(crowd, near).sum(axis=0).reshape(len(lines), -1).sum(axis=1)
     passed = np.where(length > NEAR_PT, passed, 0)
     return np.asarray(cost + 30.0 * _inside(crowd, boxes).sum(axis=0) + 3.0 * passed + length)
+
+
+def _cross(lines: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """How many lines drawn before every line would cross; a name right at its point has none."""
+    a, b = lines[:, None, 0], lines[:, None, 1]
+    c, d = drawn[None, :, 0], drawn[None, :, 1]
+    parted = (_turn(a, b, c) * _turn(a, b, d) < 0) & (_turn(c, d, a) * _turn(c, d, b) < 0)
+    return np.where(np.abs(b - a).max(axis=(1, 2)) > NEAR_PT, parted.sum(axis=1), 0)
+
+
+def _turn(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+    """On which side of the line from a to b a point lies: the sign tells."""
+    return np.asarray(
+        (b[..., 0] - a[..., 0]) * (c[..., 1] - a[..., 1])
+        - (b[..., 1] - a[..., 1]) * (c[..., 0] - a[..., 0])
+    )
 
 
 def _measure(ax: Axes, name: str) -> np.ndarray:

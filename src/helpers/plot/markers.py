@@ -19,6 +19,7 @@ def plot_dots(
     column_name: str = "marker gene",
     measure: str = "expression",
     unit: str = "cells",
+    level: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Genes against types: area of a dot for expressing cells, colour for mean expression.
@@ -26,13 +27,16 @@ def plot_dots(
     Parameters
     ----------
     summary
-        ``cell_type``, ``gene``, ``fraction``, ``scaled``, one row a pair.
+        ``cell_type``, ``gene``, ``fraction``, ``scaled`` or ``mean``, one row a pair.
     genes, cell_types
         Order of columns and rows.
     row_name, column_name
         What the rows and columns are.
     measure, unit
         What was measured, and in what.
+    level
+        Unit of ``mean`` if that is to be the colour, on one scale for all genes; otherwise each
+        gene has a scale of its own, of ``scaled``.
     """
     ax = own_axes(ax, max(120, 28 + 4.1 * len(genes)), max(70, 32 + 4.6 * len(cell_types)))
     x = summary[GENE].map({gene: i for i, gene in enumerate(genes)})
@@ -41,10 +45,10 @@ def plot_dots(
         x,
         y,
         s=summary["fraction"] * LARGEST_PT2,
-        c=summary["scaled"],
+        c=summary["scaled" if level is None else "mean"],
         cmap=SEQUENTIAL,
         vmin=0,
-        vmax=1,
+        vmax=1 if level is None else float(summary["mean"].max()) or 1,
         edgecolors=DARK,
         linewidths=0.2,
     )
@@ -55,7 +59,7 @@ def plot_dots(
     ax.set_xlabel(column_name)
     ax.set_ylabel(row_name)
     bar = ax.figure.colorbar(dots, cax=ax.inset_axes([1.02, 0.0, 0.02, 0.4]))
-    bar.ax.set_title(f"mean {measure}\n(share of range)", loc="left", fontsize=TEXT_PT)
+    bar.ax.set_title(f"mean {measure}\n({level or 'share of range'})", loc="left", fontsize=TEXT_PT)
     for share in (0.25, 0.5, 1.0):
         ax.scatter(
             [],

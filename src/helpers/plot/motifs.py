@@ -26,6 +26,7 @@ LETTERS = "ACGT"
 LETTER_COLOURS = {"A": OKABE_ITO[2], "C": OKABE_ITO[0], "G": OKABE_ITO[1], "T": OKABE_ITO[5]}
 BITS = 2.0
 TALLEST = 300.0
+LONGEST_LABEL = 36  # letters
 
 
 def plot_enrichment(table: pd.DataFrame, *, fdr: float) -> Figure:
@@ -53,12 +54,12 @@ def _draw_enrichment(ax: Axes, table: pd.DataFrame, way: str, fdr: float) -> Non
     called = (table["padj"] < fdr).to_numpy()
     y = np.arange(len(table))
     ax.hlines(y, 0, tall, color=GREY, linewidth=0.8)
-    ax.scatter(tall, y, s=18, marker=marker, linewidths=0.8, edgecolors=colour,
+    ax.scatter(tall, y, s=18, marker=marker, linewidths=0.8, edgecolors=colour, clip_on=False,
                facecolors=[colour if c else "white" for c in called], zorder=3)  # fmt: skip
     for place, value, fold in zip(y, tall, table["fold"], strict=True):
         ax.annotate(f"×{fold:.1f}", (value, place), xytext=(5, 0), textcoords="offset points",
                     fontsize=5.5, va="center")  # fmt: skip
-    ax.set_yticks(y, [plain(name, longest=30) for name in table["label"]])
+    ax.set_yticks(y, [plain(name, longest=LONGEST_LABEL) for name in table["label"]])
     for text, named in zip(ax.get_yticklabels(), table["named"], strict=True):
         text.set_fontweight("bold" if named else "normal")
     ax.set_ylim(len(table) - 0.4, -0.6)

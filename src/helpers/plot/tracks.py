@@ -52,7 +52,7 @@ def plot_tracks(
         ax.set_xlim(start, end + step)
         ax.set_xticks([])
         ax.set_ylabel(plain(kind, longest=24), rotation=0, ha="right", va="center")
-    figure.supylabel("insertions per 100 bp and million", fontsize=TEXT_PT)
+    figure.supylabel("insertions per 100 bp and million fragments in peaks", fontsize=TEXT_PT)
     axes[0].legend(ncols=len(groups), loc="lower right", bbox_to_anchor=(1.0, 1.0))
     _draw_features(axes[n], features, start, end + step)
     return figure

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.compute.motif_tables import (
+    UNTESTED,
     average_deviations,
     compare_expression,
     summarise_expression,
@@ -15,7 +16,7 @@ from helpers.io.objects import read_object
 from helpers.io.tables import read_table
 from helpers.report.chapters import MOTIF_KEYS, RNA_SUMS
 from helpers.report.page import Page
-from helpers.schema import CELL_TYPE, CONTRAST, GENE, GROUP, UNCALLED
+from helpers.schema import CELL_TYPE, CONTRAST, GENE, GROUP, SAMPLE, UNCALLED
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,11 @@ class Chromatin:
     @property
     def motifs(self) -> pd.DataFrame:
         return self.matches.var.astype(str)
+
+    @property
+    def factors(self) -> pd.Index:
+        """The factor of every motif, in the order of the deviations."""
+        return pd.Index(self.deviations.var["tf"].astype(str))
 
     @property
     def contrasts(self) -> list[str]:
@@ -106,7 +112,7 @@ def summarise_factors(chromatin: Chromatin, factors: list[str], cell_type: str) 
     ``part`` (types or groups) and the columns of
     :func:`helpers.compute.motif_tables.summarise_expression`, factors that were measured.
     """
-    columns = ["part", CELL_TYPE, GENE, "fraction", "mean", "scaled"]
+    columns = ["part", CELL_TYPE, GENE, "fraction", "mean", "scaled", "n_cells"]
     if chromatin.sums is None:
         return pd.DataFrame(columns=columns)
     sums = chromatin.sums
@@ -124,25 +130,82 @@ def summarise_factors(chromatin: Chromatin, factors: list[str], cell_type: str) 
     return pd.concat(parts, ignore_index=True)[columns]
 
 
+def describe_factors(factors: list[str], dots: pd.DataFrame) -> str:
+    """Cells behind each row of a dot plot, and which factors it lacks, as sentences."""
+    sizes = dots.drop_duplicates(CELL_TYPE)
+    listed = ", ".join(
+        f"{row} {n:,}" for row, n in zip(sizes[CELL_TYPE], sizes["n_cells"], strict=True)
+    )
+    lacking = [tf for tf in factors if tf not in set(dots[GENE])]
+    missing = f" Not among the genes measured: {', '.join(lacking)}." if lacking else ""
+    return f"Cells: {listed}.{missing}"
+
+
+def describe_tests(peaks: pd.DataFrame, contrast: str, *, sums: str) -> str:
+    """How the peaks of a comparison were tested, panel by panel, or why by one unit they were not.
+
+    Parameters
+    ----------
+    sums
+        What of a sample was added up.
+    """
+    by_cell = (
+        "likelihood ratio of a logistic regression on TF-IDF with depth, nuclei being the unit"
+    )
+    by_sample = f"voom on sums {sums}, samples being the unit"
+    units = set(peaks.loc[peaks[CONTRAST] == contrast, "unit"])
+    if units == {"cell", SAMPLE}:
+        return f"Left: {by_cell}. Right: {by_sample}."
+    if units == {"cell"}:
+        return f"Shown: {by_cell}. By sample {UNTESTED[SAMPLE]}."
+    return f"Shown: {by_sample}. By nucleus {UNTESTED['cell']}."
+
+
+def describe_arrows(peaks: pd.DataFrame, contrast: str) -> str:
+    """What arrows at the edge of a plot of folds mean, if a peak is open on one side alone."""
+    mine = peaks[peaks[CONTRAST] == contrast]
+    if (mine[["pct_test", "pct_reference"]].min(axis=1) != 0).all():
+        return ""
+    return " Arrows at the edge: open in no nucleus of one side, the fold hangs on a pseudocount."
+
+
+def describe_nuclei(cells: pd.DataFrame, types: list[str], groups: list[str]) -> str:
+    """How many nuclei every track is of, as a sentence."""
+    sizes = pd.crosstab(cells[CELL_TYPE], cells[GROUP]).reindex(columns=groups, fill_value=0)
+    listed = "; ".join(f"{kind} {', '.join(f'{n:,}' for n in sizes.loc[kind])}" for kind in types)
+    return f"Nuclei ({', '.join(groups)}): {listed}."
+
+
 def pick_motifs(table: pd.DataFrame, contrast: str, factors: list[str], *, n: int) -> pd.DataFrame:
     """The best motif of the first ``n`` groups in either direction, as rows to be drawn.
 
     Returns
     -------
-    ``table``'s rows with ``label`` (the factor and how many motifs are like its own) and
-    ``named`` (a factor of the source is in the group).
+    ``table``'s rows with ``label`` (the group, how many more motifs are in it, and in brackets the
+    best of the source's factors there) and ``named`` (whether there is one).
     """
     mine = table[(table[CONTRAST] == contrast) & (table["rank"] <= n)]
     keys = ["direction", "rank"]
-    ordered = mine.assign(own=~mine["tf"].isin(factors)).sort_values([*keys, "own", "pvalue"])
-    best = ordered.drop_duplicates(keys).drop(columns="own")
-    sizes = table[table[CONTRAST] == contrast].groupby(["direction", "motif_group"]).size()
-    alike = sizes.reindex(pd.MultiIndex.from_frame(best[["direction", "motif_group"]])) - 1
+    ordered = mine.sort_values([*keys, "pvalue"], kind="stable")
+    own = ordered[ordered["tf"].isin(factors)].groupby(keys)["tf"].unique()
+    best = ordered.drop_duplicates(keys)
+    found = own.reindex(pd.MultiIndex.from_frame(best[keys]))
+    sizes = ordered.groupby(keys).size().reindex(found.index)
     names = [
-        tf if more == 0 else f"{tf} + {more:.0f} alike"
-        for tf, more in zip(best["tf"], alike.to_numpy(), strict=True)
+        _label_group(group, size, tfs if isinstance(tfs, np.ndarray) else np.array([]))
+        for group, size, tfs in zip(best["motif_group"], sizes, found, strict=True)
     ]
-    return best.assign(label=names, named=best["tf"].isin(factors)).reset_index(drop=True)
+    return best.assign(label=names, named=found.notna().to_numpy()).reset_index(drop=True)
+
+
+def _label_group(group: str, size: int, factors: np.ndarray) -> str:
+    """Name of a group without the number of its motif, its size, and the source's factors in it."""
+    name = group.rsplit(" (", 1)[0]
+    alike = f" + {size - 1} alike" if size > 1 else ""
+    if len(factors) == 0 or list(factors) == [name]:
+        return name + alike
+    more = ", …" if len(factors) > 1 else ""
+    return f"{name}{alike} ({factors[0]}{more})"
 
 
 def list_factors(table: pd.DataFrame, factors: list[str]) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """What a notebook shows: panels, tables, parameters and verdicts, each kept as files, too."""
 
 import html
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -263,9 +263,17 @@ class Page:
         both = cells.merge(truth, on=key, suffixes=("_found", "_planted"))
         return both[f"{column}_planted"], both[f"{column}_found"]
 
-    def sizes(self) -> str:
-        """How many samples each group has, as a sentence; few are said to be few."""
-        counts = self.samples[GROUP].value_counts().reindex(self.labels)
+    def sizes(self, samples: Collection[str] | None = None) -> str:
+        """How many samples each group has, as a sentence; few are said to be few.
+
+        Parameters
+        ----------
+        samples
+            Those that took part, where not all of the cohort did; names may repeat.
+        """
+        sheet = self.samples
+        taken = sheet if samples is None else sheet[sheet[SAMPLE].isin(set(samples))]
+        counts = taken[GROUP].value_counts().reindex(self.labels, fill_value=0)
         listed = ", ".join(f"{label}: {n}" for label, n in counts.items())
         few = (
             " Three or fewer samples a group show only large differences."

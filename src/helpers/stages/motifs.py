@@ -48,6 +48,25 @@ from helpers.stages.task import Task
 
 PLACE = ["chrom", "start", "end"]
 CELLS = [SAMPLE, BARCODE, DONOR, GROUP, CELL_TYPE]
+# Columns of a table of peaks, also where nothing could be tested.
+TESTED = {
+    CONTRAST: object,
+    "peak": int,
+    "unit": object,
+    "chrom": object,
+    "start": int,
+    "end": int,
+    GENE: object,
+    "distance_bp": float,
+    "log2fc": float,
+    "pct_test": float,
+    "pct_reference": float,
+    "pvalue": float,
+    "padj": float,
+    "test": object,
+    "ci_low": float,
+    "ci_high": float,
+}
 
 
 def run_motif_scan(task: Task) -> None:
@@ -81,7 +100,7 @@ def stage_motif_scan(
     Parameters
     ----------
     nuclei
-        Insertions, nuclei x peaks, with the peaks' places in ``var``.
+        Fragments over peaks, nuclei x peaks, with the peaks' places in ``var``.
     matched
         Written: AnnData of peaks x motifs (boolean, sparse); ``obs``: place, ``gc``,
         ``insertions``; ``var``: ``tf``, ``motif_group``, ``width``; the letter counts are in
@@ -133,7 +152,7 @@ def _pad(motifs: list[Motif]) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Peaks:
-    """Insertions with what the comparisons need of them."""
+    """Fragments over peaks with what the comparisons need of them."""
 
     counts: sparse.csc_matrix
     depth: np.ndarray
@@ -157,11 +176,11 @@ def stage_peak_contrasts(
     Parameters
     ----------
     nuclei
-        Insertions, nuclei x peaks.
+        Fragments over peaks, nuclei x peaks.
     fragments
         Sample -> its fragments.
     compared
-        Written: CSV, one row a contrast, unit and tested peak.
+        Written: CSV, one row a contrast, unit and tested peak; no row where nothing was tested.
     coverage
         Written: CSV, insertions along the stretch around the gene by type and group.
     drawn
@@ -187,7 +206,7 @@ def stage_peak_contrasts(
     data = _Peaks(counts, depth, cells, places)
     tables = [_compare_types(data, params)]
     tables += [_compare_groups(data, contrast, params) for contrast in contrasts]
-    write_table(pd.concat(tables, ignore_index=True), compared)
+    write_table(_stack(tables), compared)
     tracks, shown = _cover(data, parts, fragments, params)
     write_table(tracks, coverage)
     write_table(shown, drawn)
@@ -212,7 +231,7 @@ def _compare_types(data: _Peaks, params: PeakContrastParams) -> pd.DataFrame:
     others = ~mine & ~data.cells[CELL_TYPE].isin(UNCALLED).to_numpy()
     name = f"{params.cell_type} vs others"
     if not others.any():
-        return pd.DataFrame()
+        return _stack([])
     rows = np.flatnonzero(mine | others)
     units = pd.DataFrame({SAMPLE: data.cells[SAMPLE].to_numpy()[rows], "test": mine[rows]})
     sums, units = sum_units(data.counts[rows], units, min_nuclei=params.min_nuclei)
@@ -226,7 +245,7 @@ def _compare_groups(data: _Peaks, contrast: Contrast, params: PeakContrastParams
     group = data.cells[GROUP].to_numpy()
     sides = Sides(mine & (group == contrast.test), mine & (group == contrast.reference))
     if min(sides.test.sum(), sides.reference.sum()) < params.min_nuclei:
-        return pd.DataFrame()
+        return _stack([])
     rows = np.flatnonzero(mine)
     units = data.cells[[SAMPLE, GROUP, DONOR]].iloc[rows].reset_index(drop=True)
     sums, units = sum_units(data.counts[rows], units, min_nuclei=params.min_nuclei)
@@ -244,12 +263,19 @@ def _join(
         table.assign(unit=unit, test=test)
         for unit, test, table in (("cell", CELL_TEST, by_cell), (SAMPLE, SAMPLE_TEST, by_sample))
     ]
-    both = pd.concat([table for table in tables if len(table)])
-    both = data.places.join(both, how="inner")
-    both.insert(0, CONTRAST, name)
-    both.insert(1, "peak", both.index)
-    both.insert(2, "unit", both.pop("unit"))
-    return both.sort_values(["unit", "pvalue"], kind="stable", ignore_index=True)
+    placed = [
+        data.places.join(table, how="inner").assign(**{CONTRAST: name, "peak": table.index})
+        for table in tables
+    ]
+    return _stack(placed).sort_values(["unit", "pvalue"], kind="stable", ignore_index=True)
+
+
+def _stack(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """Tables of peaks below each other; those without rows, which have other columns, do not count."""
+    found = [table for table in tables if len(table)]
+    if not found:
+        return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in TESTED.items()})
+    return pd.concat(found, ignore_index=True).reindex(columns=list(TESTED))
 
 
 def _cover(
