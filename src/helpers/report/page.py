@@ -428,13 +428,18 @@ def verdicts_html(judged: pd.DataFrame) -> str:
             f'<td><span class="verdict {css}">{VERDICT_SIGNS[str(row.verdict)]} '
             f"{html.escape(str(row.verdict))}</span></td>"
             f"<td>{_interval(row.effect, row.ci_low, row.ci_high)}"
-            f"<br><small>{_text(row.scale)}</small></td>"
-            f"<td>{_unit(row.unit, row.n_reference, row.n_test)}</td>"
-            f"<td>{_cell(row.pvalue) or '–'}</td><td>{_cell(row.padj) or '–'}</td>"
+            f"<br><small>{_text(row.scale)}<br>{_unit(row.unit, row.n_reference, row.n_test)}</small></td>"
+            f"<td>{_cell(row.pvalue) or '–'}<br>{_cell(row.padj) or '–'}</td>"
             f"<td>{reason}</td></tr>"
         )
-    names = ("claim", "verdict", "effect and interval", "unit (n)", "p", "padj", "why")
-    head = "".join(f"<th>{name}</th>" for name in names)
+    names = {
+        "claim": "source",
+        "verdict": "",
+        "effect and interval": "scale<br>unit (n)",
+        "p": "padj",
+        "why": "",
+    }
+    head = "".join(f"<th>{name}<br><small>{below}</small></th>" for name, below in names.items())
     return f'<table class="claims"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
 
 
@@ -454,6 +459,6 @@ def _interval(effect: float, low: float, high: float) -> str:
 def _unit(unit: object, n_reference: float, n_test: float) -> str:
     """What was counted and how many of it, on both sides where two are compared."""
     if pd.isna(unit):
-        return "–"
+        return ""
     sides = [f"{n:.0f}" for n in (n_test, n_reference) if not pd.isna(n) and n > 0]
     return f"{_text(unit)} ({' vs '.join(sides)})"
