@@ -7,7 +7,13 @@ import pytest
 
 from helpers.params import load_defaults
 from helpers.project import BOOK
-from helpers.report.book import ROLE_MEANINGS, _as_text, _sizes, methods_text
+from helpers.report.book import (
+    ROLE_MEANINGS,
+    _as_text,
+    _sizes,
+    _verdict_summary,
+    methods_text,
+)
 from helpers.report.jobs import Job
 from helpers.schema import ROLES
 
@@ -63,3 +69,12 @@ def test_role_meanings__are_of_all_roles():
 def test_reading__explains_abbreviations(word):
     rows = re.findall(r"^\| ([^|]+) \|", (BOOK / "reading.md").read_text(encoding="utf-8"), re.M)
     assert word in ", ".join(rows).split(", ")
+
+
+def test_verdict_summary__counts_and_links_to_the_page_of_claims(tmp_path):
+    assert _verdict_summary(tmp_path) == ""
+    (tmp_path / "claims.csv").write_text("verdict\nholds\nholds\nnot testable\n")
+    assert _verdict_summary(tmp_path) == (
+        ' Verdicts on 3 <a href="chapters/claims.html">claims</a> of the sources: '
+        "holds 2, not testable 1."
+    )

@@ -251,7 +251,9 @@ def _verdict_summary(folder: Path) -> str:
         return ""
     counts = count_verdicts(read_table(path))
     listed = ", ".join(f"{verdict} {n}" for verdict, n in counts.items() if n)
-    return f" Verdicts on {counts.sum()} [claims](chapters/claims.md) of the sources: {listed}."
+    # HTML, since Markdown finds a page by its source, which is a notebook or not as the chapter fared
+    link = '<a href="chapters/claims.html">claims</a>'
+    return f" Verdicts on {counts.sum()} {link} of the sources: {listed}."
 
 
 def _card(chapter: Chapter, job: Job, folder: Path, source: Path) -> str:
