@@ -129,7 +129,9 @@ CLAIM_COLUMNS = (
     "effect",
     "ci_low",
     "ci_high",
+    "scale",
     "pvalue",
+    "padj",
     "verdict",
     "reason",
 )

@@ -15,6 +15,7 @@ from helpers.compute.activity import (
     pick_changed,
     pick_specific,
     pool_support,
+    rank_planted,
     rate_specificity,
     score_specificity,
 )
@@ -256,3 +257,19 @@ def test_compare_activity__of_one_group_is_a_table_without_rows_to_pick_from():
     table = compare_activity(averages, [], confidence=0.95)
     assert len(table) == 0
     assert len(pick_changed(table, "", ["T"], n=4)) == 0
+
+
+def test_rank_planted__gives_the_place_in_the_best_type():
+    specificity = pd.DataFrame(
+        {
+            "level": ["cell type"] * 6 + ["cell type", "subclusters of A"],
+            "label": ["A"] * 3 + ["B"] * 3 + ["unknown", "0"],
+            "regulon": ["F", "G", "H"] * 2 + ["H", "H"],
+            "rss": [0.9, 0.5, 0.1, 0.9, 0.1, 0.5, 1.0, 1.0],
+        }
+    )
+    planted = pd.DataFrame({"tf": ["H", "G", "H", "never scored"]})
+    ranked = rank_planted(specificity, planted)
+    assert ranked["tf"].tolist() == ["H", "G", "never scored"]
+    assert ranked.head(2).to_numpy().tolist() == [["H", "B", 2, 3], ["G", "A", 2, 3]]
+    assert ranked.tail(1)["rank"].isna().all()

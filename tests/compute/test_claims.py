@@ -2,8 +2,10 @@
 
 import pandas as pd
 import pytest
+import yaml
 
-from helpers.compute.claims import count_verdicts, judge_claims, mark_untestable
+from helpers.compute.claims import SCALES, count_verdicts, judge_claims, mark_untestable
+from helpers.project import PARAMS
 from helpers.schema import CLAIM_COLUMNS, Claim, Effect
 
 GROUPS = {"reference": "CK", "non_responder": "NCR"}
@@ -65,7 +67,7 @@ def test_judge_claims__asks_a_line_for_no_cell_type_of_blood():
 
 def test_judge_claims__says_on_which_side_an_underpowered_effect_lies():
     row = judge_claims([claim("down")], effects(1.0, -0.1, 2.1), GROUPS).iloc[0]
-    assert row["reason"] == "opposite direction; the interval includes no effect"
+    assert row["reason"].startswith("opposite direction; the interval includes no effect")
 
 
 @pytest.mark.parametrize(
@@ -104,9 +106,23 @@ def test_count_verdicts__lists_all_four():
     ("direction", "numbers", "reason"),
     [
         ("up", (1.0, 0.5, 1.5), "right direction; the interval excludes no effect"),
-        ("down", (-1.0, -2.1, 0.1), "right direction; the interval includes no effect"),
+        (
+            "down",
+            (-1.0, -2.1, 0.1),
+            (
+                "right direction; the interval includes no effect; "
+                "it excludes effects below -2.1 and above 0.1"
+            ),
+        ),
         ("down", (1.0, 0.5, 1.5), "opposite direction; the interval excludes no effect"),
-        ("up", (-1.0, -2.0, 0.0), "opposite direction; the interval includes no effect"),
+        (
+            "up",
+            (0.0033, -0.00912, 0.01573),  # a precise nought
+            (
+                "right direction; the interval includes no effect; "
+                "it excludes effects below -0.0091 and above 0.016"
+            ),
+        ),
     ],
 )
 def test_judge_claims__says_what_the_verdict_rests_on(direction, numbers, reason):
@@ -166,3 +182,64 @@ def test_judge_claims__of_a_feature_needs_no_group():
     row = judge_claims([asked], other, {}).iloc[0]
     assert row["verdict"] == "not testable"
     assert row["reason"] == "the cohort has no measurement of selinexor"
+
+
+@pytest.mark.parametrize(
+    ("direction", "numbers", "verdict", "rest"),
+    [
+        # random sets give -0.3 to 0.25
+        ("up", (1.0, 0.3, 1.7), "holds", "and all that random sets of genes give (-0.3 to 0.25)"),
+        ("up", (1.0, 0.2, 1.8), "underpowered", "but not what random sets of genes give"),
+        ("up", (-0.48, -0.94, -0.03), "underpowered", "but not what random sets of genes give"),
+        ("up", (-1.0, -1.6, -0.4), "contradicted", "and all that random sets of genes give"),
+        ("down", (-1.0, -1.6, -0.4), "holds", "and all that random sets of genes give"),
+        ("down", (-1.0, -1.75, -0.27), "underpowered", "but not what random sets of genes give"),
+        ("down", (1.0, 0.27, 1.7), "contradicted", "and all that random sets of genes give"),
+        ("up", (0.1, -0.1, 0.3), "underpowered", "excludes effects below -0.1 and above 0.3"),
+    ],
+)
+def test_judge_claims__needs_the_interval_outside_what_random_sets_give(
+    direction, numbers, verdict, rest
+):
+    measured = effects(*numbers).assign(null_low=-0.3, null_high=0.25)
+    row = judge_claims([claim(direction)], measured, GROUPS).iloc[0]
+    assert row["verdict"] == verdict
+    assert rest in row["reason"]
+
+
+def test_judge_claims__needs_the_interval_on_its_side_of_zero_whatever_random_sets_give():
+    shifted = effects(-0.5, -0.6, -0.4).assign(null_low=-2.0, null_high=-1.0)
+    assert judge_claims([claim("up")], shifted, GROUPS)["verdict"].tolist() == ["underpowered"]
+    unknown = shifted.assign(null_low=float("nan"), null_high=float("nan"))
+    assert judge_claims([claim("up")], unknown, GROUPS)["verdict"].tolist() == ["contradicted"]
+
+
+def test_judge_claims__names_the_scale_and_the_adjusted_p_value_where_there_is_one():
+    row = judge_claims([claim()], effects(1, 0.5, 1.5).assign(padj=0.3), GROUPS).iloc[0]
+    assert (row["scale"], row["pvalue"], row["padj"]) == ("log2 ratio", 0.04, 0.3)
+    assert pd.isna(judge_claims([claim()], effects(1, 0.5, 1.5), GROUPS).iloc[0]["padj"])
+
+
+def test_scales__cover_every_measure_of_the_claims():
+    entries = yaml.safe_load((PARAMS / "claims.yml").read_text(encoding="utf-8"))
+    assert {entry["effect"]["measure"] for entry in entries} <= set(SCALES)
+
+
+def test_judge_claims__says_why_a_feature_of_a_comparison_that_was_made_has_no_number():
+    effect = Effect(
+        measure="regulon", cell_type="Pro-B", feature="SP1", test="non_responder",
+        reference="reference",
+    )  # fmt: skip
+    asked = claim().model_copy(update={"effect": effect})
+    made = effects(1, 0.5, 1.5).assign(measure="regulon", feature="EBF1")
+    row = judge_claims([asked], made, GROUPS).iloc[0]
+    assert row["verdict"] == "not testable"
+    assert row["reason"] == (
+        "SP1 has no number in this comparison: it was not measured or not scored"
+    )
+    said = made.assign(cell_type="", test_group="", feature="SP1", reason="8 targets; needed: 10")
+    row = judge_claims([asked], pd.concat([made, said]), GROUPS).iloc[0]
+    assert (row["verdict"], row["reason"]) == ("not testable", "8 targets; needed: 10")
+    not_made = made.assign(test_group="CR")
+    row = judge_claims([asked], not_made, GROUPS).iloc[0]
+    assert row["reason"] == "the cohort does not make this comparison"

@@ -339,7 +339,9 @@ def test_measure_motifs__keeps_types_and_groups_apart():
         both | numbers | {"tf": ["EBF1", "SP1", "SP1"], "effect": [0.8, 1.0, -1.5]}
     )
     expressed = pd.DataFrame(
-        both | numbers | {"gene": ["EBF1", "SP1", "SP1"], "log2fc": [0.8, 0.9, -1.5]}
+        both
+        | numbers
+        | {"gene": ["EBF1", "SP1", "SP1"], "log2fc": [0.8, 0.9, -1.5], "padj": [0.2, 0.4, 0.05]}
     )
     counts = pd.DataFrame(
         {
@@ -364,7 +366,7 @@ def test_measure_motifs__keeps_types_and_groups_apart():
     assert row("motif_of_type", "EBF1")["effect"] == 0.8
     between = row("motif", "SP1")
     assert between[["effect", "test_group", "reference_group"]].tolist() == [-1.5, "NCR", "CR"]
-    assert row("expression", "SP1")["effect"] == -1.5
+    assert row("expression", "SP1")[["effect", "padj"]].tolist() == [-1.5, 0.05]
     assert row("expression_of_type", "SP1")["test_group"] == ""
     both = effects[effects["measure"] == "peaks"].set_index("test_group")
     assert both.loc["", "reason"] == "no peak differs between the groups, samples being the unit"

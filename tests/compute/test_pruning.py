@@ -8,6 +8,7 @@ from scipy import sparse, stats
 from helpers.compute.pruning import (
     count_support,
     link_peaks,
+    pick_supported,
     prune_by_peaks,
     prune_by_rankings,
     rate_motif_support,
@@ -165,3 +166,26 @@ def test_prune_by_rankings__keeps_nothing_where_no_motif_is_enriched():
     kept = prune_by_rankings(modules, rankings, known, top=0.05, min_nes=3.0)
     assert kept.empty
     assert kept.columns.tolist() == ["tf", "target", "importance", "rho", "support", "pruned"]
+
+
+def test_pick_supported__takes_the_smallest_p_and_leaves_out_motifs_that_tell_nothing():
+    # F: more often among targets; G: held by all genes; H: by none; I: more seldom.
+    support = pd.DataFrame(
+        {
+            "tf": list("GFIH"),
+            "n_targets": 10,
+            "n_with_motif": [10, 9, 1, 0],
+            "n_others": 90,
+            "others_with_motif": [90, 20, 60, 0],
+            "log2_odds": [-3.0, 4.0, -4.0, 3.0],
+            "error": [2.0, 1.0, 0.5, 2.0],
+            "pvalue": [0.001, 0.01, 0.99, 0.002],
+        }
+    )
+    picked = pick_supported(support, n=3, confidence=0.95)
+    assert picked["tf"].tolist() == ["F", "I"]
+    # 1.96 standard errors on either side
+    np.testing.assert_allclose(picked["ci_low"], [4 - 1.959964, -4 - 0.979982], atol=1e-6)
+    np.testing.assert_allclose(picked["ci_high"], [4 + 1.959964, -4 + 0.979982], atol=1e-6)
+    assert pick_supported(support, n=1, confidence=0.95)["tf"].tolist() == ["F"]
+    assert pick_supported(support.head(0), n=3, confidence=0.95).empty

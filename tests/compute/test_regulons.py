@@ -11,6 +11,7 @@ from helpers.compute.regulons import (
     correlate_columns,
     count_regulons,
     describe_pruning,
+    explain_unscored,
     infer_links,
     keep_top,
     list_regulons,
@@ -20,6 +21,11 @@ from helpers.compute.regulons import (
 from helpers.errors import NotPossibleError
 
 QUICK = Boosting(learning_rate=0.05, max_rounds=200)
+
+
+def interval(low: float, high: float) -> pd.DataFrame:
+    """The part of a pooled effect that the sentence on pruning looks at."""
+    return pd.DataFrame({"ci_low": [low], "ci_high": [high]})
 
 
 def make_planted(seed: int) -> tuple[sparse.csr_matrix, pd.Index, pd.DataFrame]:
@@ -124,9 +130,9 @@ def test_keep_top__marks_regulons_as_not_pruned():
     assert (~kept["pruned"]).all()
     assert kept["support"].tolist() == [0] * 4
     assert keep_top(modules, top_targets=4, min_importance=6.0)["target"].tolist() == ["a", "a"]
-    assert "rest on expression alone" in describe_pruning(kept)
+    assert "rest on expression alone" in describe_pruning(kept, interval(np.nan, np.nan))
     mixed = kept.assign(pruned=kept["tf"] == "F")
-    assert describe_pruning(mixed) == (
+    assert describe_pruning(mixed, interval(np.nan, np.nan)) == (
         "Targets of 1 factors are supported by a motif. The other 1 rest on expression alone."
     )
     counted = count_regulons(kept, modules)
@@ -137,6 +143,32 @@ def test_keep_top__marks_regulons_as_not_pruned():
         "n_targets": [2, 2],
         "pruned": [False, False],
     }
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [(0.1, 0.4, "more often"), (-0.1, 0.4, "not more often"), (-0.4, -0.1, "more seldom")],
+)
+def test_describe_pruning__says_whether_targets_hold_motifs_more_often(low, high, said):
+    pruned = pd.DataFrame({"tf": ["F", "G"], "target": "a", "pruned": True})
+    assert describe_pruning(pruned, interval(low, high)) == (
+        f"Targets of 2 factors hold a motif of their factor in a linked peak ({said} than other "
+        "genes, all factors taken together; panel E)."
+    )
+
+
+def test_explain_unscored__names_the_targets_a_regulon_lacks():
+    modules = pd.DataFrame({"tf": ["F", "F", "G", "H"], "target": list("abab")})
+    regulons = pd.DataFrame({"tf": ["F", "F", "G"], "target": list("aba")})
+    said = explain_unscored(regulons, modules, min_targets=2)
+    assert said["measure"].tolist() == ["regulon"] * 2 + ["regulon_lead"] * 2
+    assert said["feature"].tolist() == ["G", "H"] * 2
+    assert said["reason"].tolist()[:2] == [
+        "the regulon of G is too small to be scored (targets kept: 1; needed: 2)",
+        "the regulon of H is too small to be scored (targets kept: 0; needed: 2)",
+    ]
+    assert set(said["cell_type"]) == {""}
+    assert explain_unscored(regulons, modules.head(2), min_targets=2).empty
 
 
 def test_list_regulons__holds_the_factor_and_leaves_out_small_ones():

@@ -106,13 +106,23 @@ def test_plot_differences__fills_what_is_called():
     assert faults(figure) == []
 
 
-def test_plot_support__draws_the_surest_by_effect():
+def test_plot_support__draws_all_by_effect_with_their_intervals():
     table = pd.DataFrame(
-        {"tf": list("FGH"), "log2_odds": [1.0, -0.5, 0.1], "error": 0.2, "padj": [0.01, 0.02, 0.9]}
+        {
+            "tf": ["F", "G"],
+            "log2_odds": [1.0, -0.5],
+            "ci_low": [0.5, -2.0],
+            "ci_high": [1.5, 1.0],
+            "padj": [0.01, 0.9],
+        }
     )
-    ax = plot_support(table, n=2, fdr=0.05)
+    ax = plot_support(table, fdr=0.05)
     assert tick_names(ax, "y") == ["G", "F"]
     assert ax.collections[1].get_offsets().tolist() == [[-0.5, 0], [1.0, 1]]
+    lines = [segment[:, 0].tolist() for segment in ax.collections[0].get_segments()]
+    assert lines == [[-2.0, 1.0], [0.5, 1.5]]
+    fills = [tuple(colour) == (1, 1, 1, 1) for colour in ax.collections[1].get_facecolors()]
+    assert fills == [True, False]
     assert faults(ax) == []
 
 

@@ -62,6 +62,16 @@ def test_plot_heat__is_centred_and_names_blocks_of_columns():
     assert tick_names(ax) == ["CR", "NCR", "CR"]
 
 
+def test_plot_heat__breaks_long_names_of_columns_instead_of_cutting_them():
+    names = {f"s{i}": f"Oxidative phosphorylation {i} (AML)" for i in range(20)} | {"x": "X"}
+    values = pd.DataFrame(0.5, index=list(names), columns=list(names))
+    figure = plot_heat(values, names=names, label="correlation", columns="signature", limit=1.0)
+    shown = tick_names(figure.axes[0])
+    assert [name.replace("\n", " ") for name in shown] == list(names.values())
+    assert shown[-2:] == ["Oxidative\nphosphorylation 19 (AML)", "X"]
+    assert faults(figure) == []
+
+
 def test_plot_contrasts__fills_what_is_called_and_shows_random_sets():
     table = pd.DataFrame(
         {

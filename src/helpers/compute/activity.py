@@ -21,6 +21,7 @@ from helpers.schema import (
     REGULON,
     SAMPLE,
     SUBCLUSTER,
+    TF,
     UNKNOWN,
     Contrast,
 )
@@ -344,6 +345,30 @@ def pick_specific(specificity: pd.DataFrame, *, level: str, n: int) -> list[str]
     mine = specificity[(specificity["level"] == level) & (specificity["label"] != UNKNOWN)]
     order = mine.sort_values(["label", "rss"], ascending=[True, False], kind="stable")
     return list(dict.fromkeys(order.groupby("label", sort=False).head(n)[REGULON]))
+
+
+def rank_planted(specificity: pd.DataFrame, planted: pd.DataFrame) -> pd.DataFrame:
+    """Where the regulon of every planted factor stands among all, in the type it is highest in.
+
+    Parameters
+    ----------
+    specificity
+        From :func:`rate_specificity`.
+    planted
+        ``tf``, one row or more a factor.
+
+    Returns
+    -------
+    ``tf``, ``best_type``, ``rank`` (1: the most specific regulon of the type), ``n_regulons``;
+    missing where the factor has no regulon that was scored.
+    """
+    mine = specificity[(specificity["level"] == BY_TYPE) & (specificity["label"] != UNKNOWN)]
+    ranked = mine.assign(rank=mine.groupby("label")["rss"].rank(ascending=False, method="min"))
+    ranked["n_regulons"] = ranked.groupby("label")[REGULON].transform("size")
+    best = ranked.sort_values(["rank", "label"], kind="stable").drop_duplicates(REGULON)
+    best = best.rename(columns={REGULON: TF, "label": "best_type"}).set_index(TF)
+    columns = ["best_type", "rank", "n_regulons"]
+    return best[columns].reindex(planted[TF].unique()).rename_axis(TF).reset_index()
 
 
 def pick_changed(

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from helpers.compute.claims import EFFECT_COLUMNS
+from helpers.compute.claims import EFFECT_COLUMNS, PADJ
 from helpers.compute.deviations import bin_peaks
 from helpers.compute.differential_peaks import (
     Comparison,
@@ -408,7 +408,7 @@ def measure_motifs(
         From :func:`compare_deviations`, one row a factor (``tf``) and contrast.
     expressed
         ``contrast``, ``gene``, ``log2fc``, ``ci_low``, ``ci_high``, ``pvalue``, ``n_test``,
-        ``n_reference``.
+        ``n_reference`` and, where known, ``padj``.
     counts
         From :func:`count_peaks`.
     factors
@@ -440,7 +440,7 @@ def measure_motifs(
     for side, column in (("test", "test_group"), ("reference", "reference_group")):
         label = {name: getattr(contrast, side) for name, contrast in groups.items()}
         effects[column] = effects[CONTRAST].map(label).fillna("")
-    return effects[[*EFFECT_COLUMNS, "feature"]]
+    return effects.reindex(columns=[*EFFECT_COLUMNS, PADJ, "feature"])
 
 
 def _weigh_directions(counts: pd.DataFrame) -> pd.DataFrame:

@@ -196,6 +196,27 @@ def rate_motif_support(
     return rated.assign(padj=adjust_pvalues(rated["pvalue"].to_numpy(dtype=float)))
 
 
+def pick_supported(support: pd.DataFrame, *, n: int, confidence: float) -> pd.DataFrame:
+    """The ``n`` factors with the smallest p-values, and the intervals of their odds ratios.
+
+    Parameters
+    ----------
+    support
+        From :func:`rate_motif_support`. Motifs that all genes hold, or none, tell nothing of
+        targets and are left out.
+
+    Returns
+    -------
+    The columns of ``support`` with ``ci_low`` and ``ci_high`` (log2, normal approximation), by
+    p-value.
+    """
+    held = support["n_with_motif"] + support["others_with_motif"]
+    telling = support[(held > 0) & (held < support["n_targets"] + support["n_others"])]
+    first = telling.sort_values("pvalue", kind="stable").head(n)
+    half = float(stats.norm.ppf(0.5 + confidence / 2)) * first["error"]
+    return first.assign(ci_low=first["log2_odds"] - half, ci_high=first["log2_odds"] + half)
+
+
 def prune_by_rankings(
     modules: pd.DataFrame,
     rankings: pd.DataFrame,

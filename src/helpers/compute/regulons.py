@@ -8,7 +8,7 @@ from scipy import sparse
 
 from helpers.compute.boosting import Boosting, bin_columns, boost_importances
 from helpers.errors import NotPossibleError
-from helpers.schema import TARGET, TF
+from helpers.schema import CELL_TYPE, TARGET, TF
 
 LINK_COLUMNS = (TF, TARGET, "importance", "rho")
 TOP = "top {} targets"
@@ -187,8 +187,35 @@ def pick_targets(regulons: pd.DataFrame, factors: Sequence[str], *, n: int) -> p
     return ordered.groupby(TF, sort=False).head(n).reset_index(drop=True)
 
 
-def describe_pruning(regulons: pd.DataFrame) -> str:
-    """What the targets rest on, as a sentence."""
+def explain_unscored(
+    regulons: pd.DataFrame, modules: pd.DataFrame, *, min_targets: int
+) -> pd.DataFrame:
+    """Factors with a module whose regulon is too small to be scored, as claims look them up.
+
+    Returns
+    -------
+    ``measure`` (``regulon`` and ``regulon_lead``), ``feature``, ``reason``; no cell type and no
+    group, for the reason holds in all of them.
+    """
+    sizes = regulons.groupby(TF).size().reindex(modules[TF].unique(), fill_value=0)
+    few = sizes[sizes < min_targets]
+    size = "is too small to be scored (targets kept: {}; needed: {})"
+    reasons = [f"the regulon of {tf} {size.format(n, min_targets)}" for tf, n in few.items()]
+    rows = pd.DataFrame({"feature": few.index, "reason": reasons}, dtype=object)
+    blank = {CELL_TYPE: "", "test_group": "", "reference_group": ""}
+    parts = [rows.assign(measure=measure, **blank) for measure in ("regulon", "regulon_lead")]
+    return pd.concat(parts, ignore_index=True)
+
+
+def describe_pruning(regulons: pd.DataFrame, pooled: pd.DataFrame) -> str:
+    """What the targets rest on, as a sentence.
+
+    Parameters
+    ----------
+    pooled
+        From :func:`helpers.compute.activity.pool_support`: a motif in a linked peak is evidence
+        only where targets hold it more often than other genes do.
+    """
     pruned = regulons.groupby(TF)["pruned"].all()
     if not pruned.any():
         return (
@@ -196,7 +223,14 @@ def describe_pruning(regulons: pd.DataFrame) -> str:
             "a factor are among them."
         )
     rest = "" if pruned.all() else f" The other {int((~pruned).sum())} rest on expression alone."
-    return f"Targets of {int(pruned.sum())} factors are supported by a motif.{rest}"
+    n, (low, high) = int(pruned.sum()), pooled[["ci_low", "ci_high"]].iloc[0]
+    if pd.isna(low):
+        return f"Targets of {n} factors are supported by a motif.{rest}"
+    more = "more often" if low > 0 else "more seldom" if high < 0 else "not more often"
+    return (
+        f"Targets of {n} factors hold a motif of their factor in a linked peak ({more} than other "
+        f"genes, all factors taken together; panel E).{rest}"
+    )
 
 
 def rate_links(links: pd.DataFrame, planted: pd.DataFrame) -> pd.DataFrame:

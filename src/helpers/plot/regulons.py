@@ -204,21 +204,19 @@ def plot_differences(changed: pd.DataFrame, *, contrast: str, fdr: float) -> Fig
     return figure
 
 
-def plot_support(support: pd.DataFrame, *, n: int, fdr: float, ax: Axes | None = None) -> Axes:
+def plot_support(support: pd.DataFrame, *, fdr: float, ax: Axes | None = None) -> Axes:
     """How much more often targets hold the factor's motif in linked peaks than other genes.
 
     Parameters
     ----------
     support
-        ``tf``, ``log2_odds``, ``error``, ``padj``; the ``n`` whose odds lie farthest from 1 in
-        standard errors are drawn with their standard error.
+        ``tf``, ``log2_odds``, ``ci_low``, ``ci_high``, ``padj``; all rows are drawn, those with
+        ``padj`` below ``fdr`` filled.
     """
-    distance = (support["log2_odds"] / support["error"]).abs()
-    mine = support.loc[distance.nlargest(n).index].sort_values("log2_odds")
+    mine = support.sort_values("log2_odds", kind="stable")
     ax = own_axes(ax, 130, 34 + 4.0 * len(mine))
     y = np.arange(len(mine))
-    low, high = mine["log2_odds"] - mine["error"], mine["log2_odds"] + mine["error"]
-    ax.hlines(y, low, high, color=OKABE_ITO[0], linewidth=1.1)
+    ax.hlines(y, mine["ci_low"], mine["ci_high"], color=OKABE_ITO[0], linewidth=1.1)
     fill = [OKABE_ITO[0] if p < fdr else "white" for p in mine["padj"]]
     ax.scatter(mine["log2_odds"], y, s=16, c=fill, edgecolors=OKABE_ITO[0], zorder=2)
     ax.axvline(0, color=DARK, linewidth=0.6)

@@ -1,6 +1,7 @@
 """Signatures: coverage, scores on the map, by type and group, contrasts, and dormant cells."""
 
 from collections.abc import Mapping
+from textwrap import wrap
 
 import numpy as np
 import pandas as pd
@@ -12,8 +13,12 @@ from helpers.plot.style import (
     DARK,
     DIVERGING,
     GREY,
+    LINE_MM,
+    LONGEST_TURNED,
     OKABE_ITO,
     PAGE_WIDTH_MM,
+    SMALL_PT,
+    SMALLEST_PT,
     group_colours,
     hide_ticks,
     name_columns,
@@ -128,11 +133,12 @@ def plot_heat(
     """
     two = values.columns.nlevels == 2
     inner = [str(c) for c in (values.columns.get_level_values(1) if two else values.columns)]
+    inner = [names.get(c, c) for c in inner]
     width = min(PAGE_WIDTH_MM + 20, 80 + 5.5 * len(inner))
     figure, ax = new_figure(width, 46 + 4.6 * len(values))
     most = float(np.nanmax(np.abs(values.to_numpy(dtype=float)))) if limit is None else limit
     image = ax.imshow(values, cmap=DIVERGING, vmin=-most, vmax=most, aspect="auto")
-    name_columns(ax, [names.get(c, c) for c in inner], width_mm=width - 80)
+    _name_columns(ax, inner, width_mm=width - 80)
     ax.set_yticks(range(len(values)), [plain(names.get(s, str(s))) for s in values.index])
     ax.set_xlabel(columns)
     ax.set_ylabel("signature")
@@ -141,6 +147,17 @@ def plot_heat(
     bar = figure.colorbar(image, ax=ax, shrink=0.6, aspect=16, pad=0.02)
     bar.set_label(label)
     return figure
+
+
+def _name_columns(ax: Axes, names: list[str], *, width_mm: float) -> None:
+    """Names below columns: those too long for a turned line are broken where the columns hold it."""
+    lines = ["\n".join(wrap(plain(name), LONGEST_TURNED)) for name in names]
+    most = max(text.count("\n") + 1 for text in lines)
+    size = min(SMALL_PT, SMALL_PT * width_mm / len(names) / (LINE_MM * most))
+    if most == 1 or size < SMALLEST_PT:
+        name_columns(ax, names, width_mm=width_mm)
+        return
+    ax.set_xticks(range(len(names)), lines, rotation=90, fontsize=size)
 
 
 def _name_blocks(ax: Axes, blocks: list[str]) -> None:

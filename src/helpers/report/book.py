@@ -25,6 +25,15 @@ SIMULATED = (
     "answers. Verdicts test the software, not biology."
 )
 THUMBNAIL_PX = 480
+# What the groups are in the studies the book follows.
+ROLE_MEANINGS = {
+    "reference": "healthy controls",
+    "responder": "remission",
+    "non_responder": "non-remission",
+    "parental": "parental line",
+    "resistant": "resistant line",
+}
+NOTHING = "none named"  # what a text says of an empty parameter
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
@@ -163,11 +172,16 @@ def methods_text(chapter: str, params: dict[str, object]) -> str:
     if unknown:
         msg = f"book/methods/{chapter}.md names unknown parameters: {', '.join(sorted(unknown))}"
         raise DataError(msg)
-    return PLACEHOLDER.sub(lambda found: _as_text(_number(params[found[1]])), template)
+    return PLACEHOLDER.sub(lambda found: _as_text(_in_words(params[found[1]])), template)
 
 
-def _number(value: object) -> str:
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+def _in_words(value: object) -> str:
+    """A parameter as a sentence takes it: lists with commas, what is empty by name."""
+    if isinstance(value, list):
+        return ", ".join(_in_words(item) for item in value) or NOTHING
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return str(value) or NOTHING
 
 
 def _versions(spec: Job, folder: Path) -> str:
@@ -187,7 +201,8 @@ def _versions(spec: Job, folder: Path) -> str:
 
 def _as_text(text: str) -> str:
     """Text a user typed as Markdown that shows it as it is."""
-    return re.sub(r"([\\`*_{}\[\]()#+!|$~:.^@-])", r"\\\1", html.escape(" ".join(text.split())))
+    plain = re.sub(r"([\\`*_{}\[\]()#+!|$~:.^@-])", r"\\\1", " ".join(text.split()))
+    return html.escape(plain)  # last, lest the # of an entity be taken for Markdown
 
 
 def _write_front(job: Job, folder: Path, source: Path, pages: list[str]) -> None:
@@ -218,10 +233,15 @@ def _sizes(job: Job) -> str:
         names = dict(job.design["tables"]).values()  # type: ignore[call-overload]
         return f"No single cells; tables: {', '.join(_as_text(name) for name in names)}."
     listed = ", ".join(
-        f"{_as_text(label)} ({sum(s['group'] == label for s in samples)})"
-        for label in groups.values()
+        f"{_as_text(label)} ({_meaning(role)}n = {sum(s['group'] == label for s in samples)})"
+        for role, label in groups.items()
     )
-    return f"{len(samples)} samples; groups (samples): {listed}."
+    return f"{len(samples)} samples; groups: {listed}."
+
+
+def _meaning(role: str) -> str:
+    """What a group in this role is, before its size; nothing of a role the claims do not know."""
+    return f"{ROLE_MEANINGS[role]}, " if role in ROLE_MEANINGS else ""
 
 
 def _verdict_summary(folder: Path) -> str:
@@ -231,7 +251,9 @@ def _verdict_summary(folder: Path) -> str:
         return ""
     counts = count_verdicts(read_table(path))
     listed = ", ".join(f"{verdict} {n}" for verdict, n in counts.items() if n)
-    return f" Verdicts on {counts.sum()} [claims](chapters/claims.md) of the sources: {listed}."
+    # HTML, since Markdown finds a page by its source, which is a notebook or not as the chapter fared
+    link = '<a href="chapters/claims.html">claims</a>'
+    return f" Verdicts on {counts.sum()} {link} of the sources: {listed}."
 
 
 def _card(chapter: Chapter, job: Job, folder: Path, source: Path) -> str:

@@ -246,7 +246,7 @@ CHAPTERS: tuple[Chapter, ...] = (
         "dose_response",
         "Dose response and drug pairs",
         "K562 poster, Figure 5",
-        "How much more drug do resistant cells stand, and do two drugs help each other?",
+        "How much more drug do resistant cells tolerate, and do two drugs help each other?",
         tables=("dose_response",),
         truth=("dose_response",),
     ),

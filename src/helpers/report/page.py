@@ -304,7 +304,7 @@ class Page:
         """Judge the chapter's claims, keep the verdicts and show them."""
         judged = judge_claims(claims, effects, self.groups)
         write_table(judged, self.results / WORK / self.chapter / "tables" / "verdicts.csv")
-        return Html(verdicts_html(judged))
+        return Html(f'<p class="caption">{VERDICT_NOTE}</p>{verdicts_html(judged)}')
 
 
 def open_page(chapter: str, results: str) -> Page:
@@ -414,6 +414,11 @@ def _cell(value: object) -> str:
     return "" if value is None or value is pd.NA else str(value)
 
 
+VERDICT_NOTE = (
+    "A verdict is of the one comparison its claim names, chosen before the data were seen: p is of that "
+    "comparison alone. Where the chapter tests others beside it (genes, types, signatures), padj is "
+    "adjusted for all of them, so that a claim may hold though padj is not small."
+)
 VERDICT_SIGNS = {"holds": "✓", "contradicted": "✗", "underpowered": "?", "not testable": "–"}
 
 
@@ -422,19 +427,46 @@ def verdicts_html(judged: pd.DataFrame) -> str:
     rows = []
     for row in judged.itertuples():
         css = str(row.verdict).replace(" ", "-")
+        sentence, source, reason = (
+            html.escape(str(text)) for text in (row.sentence, row.source, row.reason)
+        )
         rows.append(
             "<tr>"
-            f"<td>{html.escape(str(row.sentence))}<br><small>{html.escape(str(row.source))}</small></td>"
+            f"<td>{sentence}<br><small>{source}</small></td>"
             f'<td><span class="verdict {css}">{VERDICT_SIGNS[str(row.verdict)]} '
             f"{html.escape(str(row.verdict))}</span></td>"
-            f"<td>{_interval(row.effect, row.ci_low, row.ci_high)}</td>"
-            f"<td>{html.escape(str(row.reason))}</td></tr>"
+            f"<td>{_interval(row.effect, row.ci_low, row.ci_high)}"
+            f"<br><small>{_text(row.scale)}<br>{_unit(row.unit, row.n_reference, row.n_test)}</small></td>"
+            f"<td>{_cell(row.pvalue) or '–'}<br>{_cell(row.padj) or '–'}</td>"
+            f"<td>{reason}</td></tr>"
         )
-    head = "<tr><th>claim</th><th>verdict</th><th>effect (log2) and interval</th><th>why</th></tr>"
-    return f'<table class="claims"><thead>{head}</thead><tbody>{"".join(rows)}</tbody></table>'
+    names = {
+        "claim": "source",
+        "verdict": "",
+        "effect and interval": "scale<br>unit (n)",
+        "p": "padj",
+        "why": "",
+    }
+    head = "".join(f"<th>{name}<br><small>{below}</small></th>" for name, below in names.items())
+    return f'<table class="claims"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
+
+
+def _text(value: object) -> str:
+    return "" if pd.isna(value) else html.escape(str(value))
 
 
 def _interval(effect: float, low: float, high: float) -> str:
+    """An effect with its interval; with a third decimal where two would show little but noughts."""
     if pd.isna(effect):
         return "–"
-    return f"{effect:.2f}" if pd.isna(low) else f"{effect:.2f} [{low:.2f}, {high:.2f}]"
+    digits = 2 if max(abs(x) for x in (effect, low, high) if not pd.isna(x)) >= 0.1 else 3
+    shown = f"{effect:.{digits}f}"
+    return shown if pd.isna(low) else f"{shown} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def _unit(unit: object, n_reference: float, n_test: float) -> str:
+    """What was counted and how many of it, on both sides where two are compared."""
+    if pd.isna(unit):
+        return ""
+    sides = [f"{n:.0f}" for n in (n_test, n_reference) if not pd.isna(n) and n > 0]
+    return f"{_text(unit)} ({' vs '.join(sides)})"

@@ -1,11 +1,13 @@
 """Gathering the verdicts of all chapters into one table."""
 
 import html
+from string import ascii_uppercase
 
 import pandas as pd
 
 from helpers.compute.claims import mark_untestable
 from helpers.io.tables import read_json, read_table, write_table
+from helpers.plot.claims import plot_verdicts
 from helpers.report.chapters import BY_ID
 from helpers.report.page import WORK, Html, Page, read_all_claims, verdicts_html
 from helpers.schema import CLAIM_COLUMNS, Claim
@@ -42,10 +44,28 @@ def _of_chapter(page: Page, chapter: str, claims: list[Claim]) -> pd.DataFrame:
     return read_table(page.results / "tables" / chapter / "verdicts.csv")
 
 
-def show_verdicts(claims: pd.DataFrame) -> Html:
-    """All verdicts, one table a chapter, with the chapter's title above it."""
+def show_verdicts(page: Page, claims: pd.DataFrame) -> Html:
+    """All verdicts, chapter by chapter under its title: those tested as a panel, all as a table."""
+    letters = iter(ascii_uppercase)
     parts = []
     for chapter, mine in claims.groupby("chapter", sort=False):
         title = BY_ID[chapter].title if chapter in BY_ID else str(chapter)
-        parts.append(f"<h3>{html.escape(title)}</h3>{verdicts_html(mine)}")
+        tested = mine[mine["verdict"] != "not testable"]
+        figure = "" if tested.empty else _show_tested(page, next(letters), title, tested, len(mine))
+        parts.append(f"<h3>{html.escape(title)}</h3>{figure}{verdicts_html(mine)}")
     return Html("".join(parts))
+
+
+def _show_tested(page: Page, panel: str, title: str, tested: pd.DataFrame, n_claims: int) -> str:
+    counts = tested["verdict"].value_counts()
+    units = ", ".join(sorted(set(tested["unit"].astype(str))))
+    return page.panel(
+        panel,
+        plot_verdicts(tested),
+        tested,
+        caption=f"Claims on the chapter “{title}” with their effects and intervals, turned so that right "
+        f"of zero bears the claim out; n = {len(tested)} tested of {n_claims} claims; unit: {units}.",
+        alt=f"Forest plot of {len(tested)} claims: "
+        + ", ".join(f"{n} {verdict}" for verdict, n in counts.items())
+        + ".",
+    ).text
