@@ -97,7 +97,7 @@ def enrich_contrasts(
     motifs
         ``tf``, ``motif_group``, indexed by ``motif_id``.
     min_peaks
-        Peaks needed; a direction with fewer has no row.
+        Peaks needed; a direction with fewer, or with fewer others alike, has no row.
 
     Returns
     -------
@@ -117,6 +117,8 @@ def enrich_contrasts(
             bins = bin_peaks(table["insertions"].to_numpy(), table["gc"].to_numpy())
             inside = np.searchsorted(tested, foreground)
             background = match_background(bins, inside, n_peaks=n_background, seed=seed)
+            if len(background) < min_peaks:
+                continue
             found = enrich_motifs(sparse.csc_matrix(matches[tested]), inside, background)
             named = motifs[["tf", "motif_group"]].reset_index()
             found = pd.concat([named, found], axis=1)
