@@ -84,7 +84,8 @@ def enrich_contrasts(
 ) -> pd.DataFrame:
     """Enrichment of every motif in the peaks up and down in every contrast.
 
-    The background is drawn from the other peaks that were tested.
+    The background is drawn from the other peaks that were tested. Peaks of unknown sequence are
+    left out.
 
     Parameters
     ----------
@@ -93,7 +94,7 @@ def enrich_contrasts(
     matches
         Shape (n_peaks, n_motifs).
     places
-        ``gc`` and ``insertions`` of every peak.
+        ``gc`` (missing where the sequence is not known) and ``insertions`` of every peak.
     motifs
         ``tf``, ``motif_group``, indexed by ``motif_id``.
     min_peaks
@@ -106,6 +107,7 @@ def enrich_contrasts(
     :func:`helpers.compute.motif_enrichment.enrich_motifs`.
     """
     parts = []
+    peaks = peaks[peaks["peak"].isin(np.flatnonzero(places["gc"].notna()))]
     for contrast in contrasts:
         mine = peaks[(peaks[CONTRAST] == contrast) & (peaks["unit"] == "cell")]
         tested = np.sort(mine["peak"].to_numpy(dtype=np.int64))
