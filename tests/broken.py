@@ -375,6 +375,11 @@ BROKEN = [
            "is cut short"),
     Broken("genome file not packed", hold("blacklist.bed.gz", "chr1\t0\t1000\n"),
            "cohort.yml:17/genome.blacklist", "is not gzipped"),
+    Broken("blacklist named otherwise", in_packed("blacklist.bed.gz", lambda text: text[3:]),
+           "cohort.yml:17/genome.blacklist", "names its chromosomes like '1'"),
+    Broken("annotation named otherwise", both(hold("genes.tsv", "chrom\tstart\tend\tstrand\tgene\n"
+           "1\t5\t9\t+\tA\n"), in_yaml("genome:\n", "genome:\n  annotation: genes.tsv\n")),
+           "cohort.yml:17/genome.annotation", "names its chromosomes like '1'"),
     # the sheet
     Broken("no sheet", drop("samples.csv"), "cohort.yml:4/samples", "does not exist"),
     Broken("folder for a sheet", sheet_is_a_folder, "cohort.yml:4/samples", "is a folder"),
@@ -455,6 +460,9 @@ BROKEN = [
            "is a folder"),
     Broken("no peaks", both(in_sheet(",fragments\n", ",peaks\n"), in_sheet("A1.fragments.tsv.gz",
            "p.bed")), "samples.csv:2/peaks", "p.bed does not exist"),
+    Broken("peaks that are none", both(hold("p.bed", "chr1\t5\t9\nfoo bar\n"),
+           with_days("p.bed", "", "", "", column="peaks")), "samples.csv:2/peaks",
+           "a line is not chrom, start, end"),
     Broken("fragments cut", cut("A1.fragments.tsv.gz", 0.9), "samples.csv:2/fragments",
            "is cut short"),
     Broken("fragments without index", drop("A1.fragments.tsv.gz.tbi"), "samples.csv:2/fragments",

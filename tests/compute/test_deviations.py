@@ -98,7 +98,7 @@ def test_draw_background__agrees_with_chromvars_draws(oracles: Path):
 
 def test_draw_background__follows_the_probabilities_of_bins():
     member = np.array([0, 0, 1, 1, 1, 1])
-    bins = PeakBins(member, np.array([[0.75, 0.25], [0.0, 1.0]]))
+    bins = PeakBins(member, np.array([[0.75, 0.25], [0.0, 1.0]]), place=np.zeros((6, 2)))
     drawn = draw_background(bins, n_draws=8000, seed=1)
     share = np.array([(drawn[0] == peak).mean() for peak in range(6)])
     np.testing.assert_allclose(share, [0.375, 0.375, *[0.0625] * 4], atol=0.02)

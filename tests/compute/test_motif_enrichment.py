@@ -93,9 +93,44 @@ def test_match_background__resembles_the_foreground():
 
 def test_match_background__draws_in_proportion_to_the_likeness():
     # of the others, 4 are of the kind of the foreground, 40 of another kind
-    bins = PeakBins(np.repeat([0, 0, 1], [4, 4, 40]), np.eye(2))
+    member = np.repeat([0, 0, 1], [4, 4, 40])
+    bins = PeakBins(member, np.eye(2), place=np.column_stack([member, member]).astype(float))
     chosen = match_background(bins, np.arange(4), n_peaks=30, seed=0)
     assert chosen.tolist() == [4, 5, 6, 7]
+
+
+@pytest.mark.parametrize("n_alike", [0, 20, 120])
+@pytest.mark.parametrize("seed", range(3))
+def test_match_background__draws_fewer_where_peaks_alike_are_rare(n_alike: int, seed: int):
+    # 120 of 6,000 peaks are rich in GC, and a few of the others; motifs follow GC alone
+    rng = np.random.default_rng(seed)
+    total, gc = rng.lognormal(3, 0.8, 6000), rng.normal(0.45, 0.06, 6000)
+    gc[: 120 + n_alike] = rng.normal(0.62, 0.03, 120 + n_alike)
+    score = rng.normal(-1, 0.7, 400) + np.outer(gc - gc.mean(), rng.normal(0, 15, 400))
+    matches = sparse.csc_matrix(rng.random(score.shape) < 1 / (1 + np.exp(-score)))
+    foreground = np.arange(120)
+    chosen = match_background(bin_peaks(total, gc), foreground, n_peaks=40_000, seed=seed)
+    assert 10 < len(chosen) < 200
+    assert abs(gc[chosen].mean() - gc[foreground].mean()) < 0.02
+    assert (enrich_motifs(matches, foreground, chosen)["padj"] < 0.05).mean() < 0.01
+
+
+def test_match_background__leaves_no_gap_where_half_of_the_peaks_are_of_interest():
+    # in a bin the others lie nearer to where most peaks are: 0.06 of a standard deviation, else
+    rng = np.random.default_rng(0)
+    total, gc = rng.lognormal(3, 0.8, 40_000), rng.normal(0.45, 0.06, 40_000)
+    foreground = np.flatnonzero(rng.random(40_000) < 1 / (1 + np.exp(-20 * (gc - 0.45))))
+    chosen = match_background(bin_peaks(total, gc), foreground, n_peaks=40_000, seed=0)
+    assert len(chosen) > 1000
+    assert abs(gc[chosen].mean() - gc[foreground].mean()) < 0.002
+
+
+def test_match_background__draws_none_where_no_peak_is_alike():
+    rng = np.random.default_rng(0)
+    total, gc = rng.lognormal(3, 0.8, 3000), rng.normal(0.45, 0.02, 3000)
+    total[:15], gc[:15] = 1e4, 0.95
+    chosen = match_background(bin_peaks(total, gc), np.arange(15), n_peaks=40_000, seed=0)
+    assert len(chosen) == 0
 
 
 def test_match_background__is_the_same_for_the_same_seed():
@@ -108,6 +143,6 @@ def test_match_background__is_the_same_for_the_same_seed():
 
 @pytest.mark.parametrize("foreground", [[], [0, 1, 2]])
 def test_match_background__needs_peaks_on_both_sides(foreground: list[int]):
-    bins = PeakBins(np.zeros(3, int), np.ones((1, 1)))
+    bins = PeakBins(np.zeros(3, int), np.ones((1, 1)), place=np.zeros((3, 2)))
     with pytest.raises(DataError, match=f"{len(foreground)} of 3 peaks are of interest"):
         match_background(bins, np.array(foreground, dtype=int), n_peaks=5, seed=0)

@@ -139,6 +139,33 @@ def test_enrich_contrasts__has_no_row_where_too_few_peaks_differ():
     assert wanted <= set(joined.columns)
 
 
+def test_enrich_contrasts__leaves_out_peaks_of_unknown_sequence():
+    peaks, matches, places = planted_peaks()
+    unknown = peaks["peak"].isin([0, 1, 2, 1000])
+    found = [
+        enrich_contrasts(
+            table, matches, places.assign(gc=gc), MOTIFS, contrasts=[OF_TYPE], fdr=0.05,
+            min_log2fc=0.25, n_background=5000, min_peaks=10, seed=0,
+        )
+        for table, gc in (
+            (peaks, places["gc"].mask(unknown)),
+            (peaks[~unknown], places["gc"]),
+        )
+    ]  # fmt: skip
+    assert (found[0]["n_foreground"] == 197).all()
+    pd.testing.assert_frame_equal(*found)
+
+
+def test_enrich_contrasts__has_no_row_where_no_other_peak_is_alike():
+    peaks, matches, places = planted_peaks()
+    apart = places.assign(gc=np.where(peaks["peak"] < 200, 0.95, places["gc"] - 0.2))
+    table = enrich_contrasts(
+        peaks, matches, apart, MOTIFS, contrasts=[OF_TYPE], fdr=0.05, min_log2fc=0.25,
+        n_background=5000, min_peaks=10, seed=0,
+    )  # fmt: skip
+    assert table.empty
+
+
 def test_rate_motifs__by_planted_and_others():
     planted = pd.DataFrame(
         {"contrast": OF_TYPE, "cell_type": ["Pro-B", "Pro-B", "HSC/MPP"],

@@ -97,9 +97,10 @@ def test_call_doublets__takes_the_highest_above_the_cut_up_to_the_expected_share
 
 def test_count_nuclei__by_hand():
     table = pd.DataFrame({"sample": ["B", "B", "A"], "verdict": ["kept", "doublet", "low_tss"]})
-    found = count_nuclei(table)
-    assert found["sample"].tolist() == ["B", "A"]
+    found = count_nuclei(table, ["B", "C", "A"])
+    assert found["sample"].tolist() == ["B", "C", "A"]
     assert found[["n_input", "n_kept", "n_doublets", "low_tss"]].to_numpy().tolist() == [
         [2, 1, 1, 0],
+        [0, 0, 0, 0],
         [1, 0, 0, 1],
     ]

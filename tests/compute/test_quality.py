@@ -148,7 +148,8 @@ def counted() -> pd.DataFrame:
 
 
 def test_join_counts__puts_nuclei_below_cells():
-    nuclei = count_nuclei(pd.DataFrame({"sample": ["A", "B"], "verdict": ["low_tss", "kept"]}))
+    barcodes = pd.DataFrame({"sample": ["A", "B"], "verdict": ["low_tss", "kept"]})
+    nuclei = count_nuclei(barcodes, ["A", "B"])
     table = join_counts(counted(), nuclei).set_index(["sample", "modality"])
     assert table["n_input"].to_dict() == {("A", "RNA"): 2, ("A", "ATAC"): 1, ("B", "ATAC"): 1}
     assert table["n_doublets"].tolist() == [1, 0, 0]
@@ -157,7 +158,7 @@ def test_join_counts__puts_nuclei_below_cells():
 
 
 def test_join_counts__leaves_cells_alone_where_no_nuclei_were_measured():
-    none = count_nuclei(pd.DataFrame(columns=["sample", "group", "verdict"]))
+    none = count_nuclei(pd.DataFrame(columns=["sample", "group", "verdict"]), [])
     table = join_counts(counted(), none)
     assert table["modality"].tolist() == ["RNA"]
     assert "low_tss" not in table

@@ -17,7 +17,14 @@ from tiny import (
 )
 
 from helpers.io import inspect
-from helpers.io.inspect import Finding, inspect_fragments, inspect_gzip, inspect_rna
+from helpers.io.inspect import (
+    Finding,
+    inspect_annotation,
+    inspect_fragments,
+    inspect_gzip,
+    inspect_regions,
+    inspect_rna,
+)
 from helpers.io.reference import chromosome_lengths
 from helpers.io.tenx import write_h5
 
@@ -227,6 +234,56 @@ def test_inspect_fragments__knows_names_without_chr(tmp_path):
     path = pack(tmp_path / "f.tsv.gz", [line.removeprefix("chr") for line in FRAGMENTS])
     (found,) = inspect_fragments(path, lengths=LENGTHS)
     assert "put chr before the names" in found.remedy
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "remedy"),
+    [
+        ("chr1\t5\t90\nchrUn_1\t1\t900\n", None, None),
+        ("1\t5\t90\n", "x.bed names its chromosomes like '1'", "put chr before the names"),
+        ("A\t5\t90\n", "x.bed names its chromosomes like 'A'", "name the file of the cohort's"),
+        ("chr1\t5\t101\n", "has a peak at chr1:101, beyond the chromosome's end (100)", "correct"),
+        ("chr1\t5\t90\nfoo bar\n", "a line is not chrom, start, end", "correct the line"),
+        ("", "x.bed holds no peak", "name another file"),
+    ],
+)
+def test_inspect_regions__judges_format_and_genome(tmp_path, text, what, remedy):
+    path = tmp_path / "x.bed"
+    path.write_text(text)
+    found = inspect_regions(path, lengths=LENGTHS, kind="peak")
+    assert len(found) == (what is not None)
+    for finding in found:
+        assert what in finding.what
+        assert remedy in finding.remedy
+
+
+def test_inspect_regions__looks_at_the_first_lines_only(tmp_path, monkeypatch):
+    monkeypatch.setattr(inspect, "LOOK", 2)
+    path = tmp_path / "x.bed"
+    path.write_text("1\t5\t90\n1\t5\t90\nfoo bar\n")
+    assert inspect_regions(path, lengths={}, kind="region") == []
+
+
+GENE = '{}\t.\tgene\t6\t{}\t.\t+\t.\tgene_id "E1"; gene_name "A";\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (GENE.format("chr1", 90), None),
+        (GENE.format("1", 90), "names its chromosomes like '1'"),
+        (GENE.format("chr2", 90), "has a gene at chr2:90, beyond the chromosome's end (50)"),
+        ("chr1\tgene\n", "a line is not the nine columns of a GTF"),
+        ("# a comment\n", "holds no gene with a name"),
+        (GENE.format("chr1", 90).replace("gene_name", "symbol"), "holds no gene with a name"),
+    ],
+)
+def test_inspect_annotation__judges_format_and_genome(tmp_path, text, what):
+    path = tmp_path / "genes.gtf"
+    path.write_text(text)
+    found = inspect_annotation(path, lengths=LENGTHS)
+    assert len(found) == (what is not None)
+    assert all(what in finding.what for finding in found)
 
 
 def test_inspect_fragments__finds_nothing_wrong_with_real_files(real_data):

@@ -35,10 +35,23 @@ def test_read_sequences__refuses_a_file_without_index(tmp_path: Path):
         read_sequences(path, regions(("chr1", 0, 2)))
 
 
-@pytest.mark.parametrize("region", [("chr1", 10, 16), ("chr3", 0, 5)])
-def test_read_sequences__refuses_another_genome(fasta: Path, region: tuple[str, int, int]):
-    with pytest.raises(FileError, match=f"does not reach {region[0]}:{region[2]}"):
-        read_sequences(fasta, regions(region))
+def test_read_sequences__gives_nothing_where_the_file_has_no_such_sequence(fasta: Path):
+    found = read_sequences(fasta, regions(("chrUn_1", 0, 5), ("chr2", 0, 2), ("chr1", 0, 1)))
+    assert found == ["", "TT", "A"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "what"),
+    [
+        ([("chr1", 10, 16)], "does not reach chr1:16, where the cohort has a peak"),
+        ([("1", 0, 5), ("chr1", 0, 5), ("2", 0, 5)], "has no 1; 2 of 3 peaks are on such"),
+    ],
+)
+def test_read_sequences__refuses_another_genome(
+    fasta: Path, rows: list[tuple[str, int, int]], what: str
+):
+    with pytest.raises(FileError, match=what):
+        read_sequences(fasta, regions(*rows))
 
 
 def test_read_region__gives_fragments_that_overlap(tmp_path: Path):

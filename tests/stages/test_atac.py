@@ -9,6 +9,7 @@ import mudata
 import numpy as np
 import pandas as pd
 import pytest
+from fragments import pack
 
 from helpers.compute.accessibility import find_label
 from helpers.compute.fragments import count_peaks
@@ -148,6 +149,26 @@ def test_stage_atac_sample__calls_peaks_where_none_are_given(run, tmp_path):
     assert np.mean(hit) > 0.9
 
 
+def test_stage_atac_sample__keeps_no_nucleus_of_a_sample_without_peaks(run, tmp_path):
+    # two barcodes with a cut here and there
+    places = np.arange(300) * 1000
+    lines = [f"chr1\t{p}\t{p + 100}\t{'AC'[i % 2]}-1\t1" for i, p in enumerate(places)]
+    stage_atac_sample(
+        pack(tmp_path / "fragments.tsv.gz", lines),
+        tmp_path / "a.csv",
+        tmp_path / "a.h5",
+        tmp_path / "a.peaks.csv",
+        peaks=None,
+        annotation=run.cohort / "genome/genes.gtf.gz",
+        row=SampleRow("a", "a", "CK", ""),
+        params=params_of(SampleAtacParams, min_fragments=100, min_tss=0.0),
+    )
+    assert read_table(tmp_path / "a.peaks.csv").empty
+    table = read_table(tmp_path / "a.csv")
+    assert table["frip"].tolist() == [0, 0]
+    assert table["verdict"].tolist() == ["low_frip", "low_frip"]
+
+
 def test_read_nuclei__refuses_tables_of_other_barcodes(run):
     with pytest.raises(DataError, match="are not of the same barcodes"):
         read_nuclei(run.made / "CK1.csv", run.made / "NCR1.h5")
@@ -176,6 +197,24 @@ def test_stage_atac_integrate__drops_the_component_of_depth(run):
     assert adata.obsm["X_unaligned"].shape[1] == len(depth) - 1
     # 30 nuclei a component
     assert len(depth) == adata.n_obs // 30
+
+
+def test_stage_atac_integrate__goes_on_without_a_sample_that_has_nothing(run, tmp_path):
+    for end in ("csv", "peaks.csv"):
+        read_table(run.made / f"CK1.{end}").iloc[:0].to_csv(tmp_path / f"none.{end}", index=False)
+    stage_atac_integrate(
+        [tmp_path / "none.csv", run.made / "NCR1.csv"],
+        [run.made / "CK1.h5", run.made / "NCR1.h5"],
+        [tmp_path / "none.peaks.csv", run.made / "NCR1.peaks.csv"],
+        *(tmp_path / name for name in ("map.h5ad", "counts.h5ad", "depth.csv")),
+        annotation=run.cohort / "genome/genes.gtf.gz",
+        blacklist=None,
+        params=params_of(ChromatinMapParams),
+    )
+    adata = ad.read_h5ad(tmp_path / "map.h5ad")
+    assert set(adata.obs["sample"]) == {"NCR1"}
+    table = read_table(run.made / "NCR1.csv").query("verdict == 'kept'")
+    assert adata.obs["n_fragments"].tolist() == table["n_fragments"].tolist()
 
 
 def test_stage_atac_integrate__needs_nuclei(run, tmp_path):

@@ -119,6 +119,20 @@ def test_stage_motif_scan__finds_planted_sites_and_where_they_are_open(study: Pa
     assert levels[is_type & is_ncr].mean() < levels[is_type & ~is_ncr].mean()
 
 
+def test_stage_motif_scan__goes_on_where_the_genome_lacks_a_sequence(study: Path, tmp_path: Path):
+    adata = read_object(study / "atac.h5ad")[:, :100].copy()
+    adata.var["chrom"] = ["chrUn_1", *["chr1"] * 99]
+    adata.write_h5ad(tmp_path / "atac.h5ad")
+    outputs = tmp_path / "matches.h5ad", tmp_path / "deviations.h5ad"
+    params = MotifScanParams.model_validate(SCAN)
+    stage_motif_scan(tmp_path / "atac.h5ad", study / "genome.fa", *outputs, params=params)
+    matches, deviations = (read_object(path) for path in outputs)
+    assert matches.X[:1].nnz == 0
+    assert matches.X[1:].nnz > 0
+    assert matches.obs["gc"].isna().tolist() == [True] + [False] * 99
+    assert np.isfinite(deviations.X[:, matches.var_names.get_loc("MA0477.3")]).all()
+
+
 def test_stage_peak_contrasts__finds_planted_peaks_by_both_units(study: Path, tmp_path: Path):
     peaks, tracks, features = (read_table(path) for path in contrast_peaks(study, tmp_path))
     assert set(peaks["contrast"]) == {"HSC/MPP vs others", "NCR vs CR"}

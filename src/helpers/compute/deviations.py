@@ -22,6 +22,8 @@ class PeakBins:
     """Bin of every peak."""
     reach: np.ndarray
     """Probability that the background of a peak of one bin comes from another; rows add to 1."""
+    place: np.ndarray
+    """Accessibility and GC content of every peak, whitened, shape (n_peaks, 2)."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def bin_peaks(
     grid = np.array([(a, b) for a in sides[0] for b in sides[1]])
     used, member = np.unique(cKDTree(grid).query(white)[1], return_inverse=True)
     reach = np.exp(-0.5 * (cdist(grid[used], grid[used]) / width) ** 2)
-    return PeakBins(member, reach / reach.sum(axis=1, keepdims=True))
+    return PeakBins(member, reach / reach.sum(axis=1, keepdims=True), white)
 
 
 def draw_background(bins: PeakBins, *, n_draws: int, seed: int) -> np.ndarray:

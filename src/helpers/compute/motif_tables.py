@@ -94,7 +94,8 @@ def enrich_contrasts(
 ) -> pd.DataFrame:
     """Enrichment of every motif in the peaks up and down in every contrast.
 
-    The background is drawn from the other peaks that were tested.
+    The background is drawn from the other peaks that were tested. Peaks of unknown sequence are
+    left out.
 
     Parameters
     ----------
@@ -103,11 +104,11 @@ def enrich_contrasts(
     matches
         Shape (n_peaks, n_motifs).
     places
-        ``gc`` and ``insertions`` of every peak.
+        ``gc`` (missing where the sequence is not known) and ``insertions`` of every peak.
     motifs
         ``tf``, ``motif_group``, indexed by ``motif_id``.
     min_peaks
-        Peaks needed; a direction with fewer has no row.
+        Peaks needed; a direction with fewer, or with fewer others alike, has no row.
 
     Returns
     -------
@@ -116,6 +117,7 @@ def enrich_contrasts(
     :func:`helpers.compute.motif_enrichment.enrich_motifs`.
     """
     parts = []
+    peaks = peaks[peaks["peak"].isin(np.flatnonzero(places["gc"].notna()))]
     for contrast in contrasts:
         mine = peaks[(peaks[CONTRAST] == contrast) & (peaks["unit"] == "cell")]
         tested = np.sort(mine["peak"].to_numpy(dtype=np.int64))
@@ -127,6 +129,8 @@ def enrich_contrasts(
             bins = bin_peaks(table["insertions"].to_numpy(), table["gc"].to_numpy())
             inside = np.searchsorted(tested, foreground)
             background = match_background(bins, inside, n_peaks=n_background, seed=seed)
+            if len(background) < min_peaks:
+                continue
             found = enrich_motifs(sparse.csc_matrix(matches[tested]), inside, background)
             named = motifs[["tf", "motif_group"]].reset_index()
             found = pd.concat([named, found], axis=1)

@@ -1,5 +1,6 @@
 """Quality of nuclei: which are kept, why not the others, and which are doublets (ArchR)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -139,18 +140,20 @@ def call_doublets(enrichment: np.ndarray, *, cut: float, expected_rate: float) -
     return called & (enrichment > cut)
 
 
-def count_nuclei(barcodes: pd.DataFrame) -> pd.DataFrame:
+def count_nuclei(barcodes: pd.DataFrame, samples: Sequence[str]) -> pd.DataFrame:
     """Nuclei in, out and kept of every sample: ``n_input, n_kept, n_doublets`` and the reasons.
 
     Parameters
     ----------
     barcodes
         One row a barcode: ``sample``, ``verdict``.
+    samples
+        Samples that were measured, in the order to keep; one may have no barcode.
     """
-    grouped = barcodes.groupby("sample", sort=False)
-    table = pd.DataFrame({"modality": "ATAC", "n_input": grouped.size()})
     verdicts = pd.crosstab(barcodes["sample"], barcodes["verdict"])
-    verdicts = verdicts.reindex(index=table.index, columns=[KEPT, *REASONS], fill_value=0)
+    index = pd.Index(samples, name="sample", dtype=object)
+    verdicts = verdicts.reindex(index=index, columns=[KEPT, *REASONS], fill_value=0)
+    table = pd.DataFrame({"modality": "ATAC", "n_input": verdicts.sum(axis=1)})
     table["n_kept"] = verdicts[KEPT]
     table["n_doublets"] = verdicts["doublet"]
     return table.join(verdicts[list(REASONS[:-1])]).reset_index()

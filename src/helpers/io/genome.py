@@ -60,8 +60,13 @@ def write_regions(regions: pd.DataFrame, path: Path) -> None:
     write_text(path, lines)
 
 
-def read_regions(path: Path) -> pd.DataFrame:
+def read_regions(path: Path, *, n_lines: int | None = None) -> pd.DataFrame:
     """Regions of a BED file, plain or gzipped, sorted: ``chrom, start, end`` (0-based, half-open).
+
+    Parameters
+    ----------
+    n_lines
+        Read only so many from the top, for a quick look.
 
     Raises
     ------
@@ -78,6 +83,7 @@ def read_regions(path: Path) -> pd.DataFrame:
             names=["chrom", "start", "end"],
             dtype={"chrom": str, "start": int, "end": int},
             skiprows=_header_lines(path),
+            nrows=n_lines,
         )
     except pd.errors.EmptyDataError:
         return pd.DataFrame({"chrom": [], "start": [], "end": []}).astype(
@@ -105,7 +111,7 @@ def _open_text(path: Path) -> TextIO:
     return path.open(encoding="utf-8")
 
 
-def read_annotation(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+def read_annotation(path: Path, *, n_lines: int | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Genes and exons of a GTF, or genes of a table, plain or gzipped.
 
     Parameters
@@ -113,6 +119,8 @@ def read_annotation(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     path
         GTF (``.gtf``, ``.gtf.gz``), or a tab-separated table with a header: ``chrom, start, end``
         (0-based, half-open), ``strand`` and ``gene`` (or ``symbol``).
+    n_lines
+        Read only so many from the top, for a quick look.
 
     Returns
     -------
@@ -122,12 +130,12 @@ def read_annotation(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     Raises
     ------
     DataError
-        If there is no gene in it.
+        If a line is not one of the format, or there is no gene in it.
     """
     if ".gtf" in path.suffixes or ".gff" in path.suffixes:
-        genes, exons = _read_gtf(path)
+        genes, exons = _read_gtf(path, n_lines)
     else:
-        genes = _read_gene_table(path)
+        genes = _read_gene_table(path, n_lines)
         exons = genes.iloc[:0]
     if genes.empty:
         msg = f"{path}: holds no gene with a name"
@@ -137,16 +145,22 @@ def read_annotation(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     return genes.reset_index(drop=True), exons.reset_index(drop=True)
 
 
-def _read_gtf(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    table = pd.read_csv(
-        path,
-        sep="\t",
-        header=None,
-        comment="#",
-        usecols=[0, 2, 3, 4, 6, 8],
-        quoting=3,
-        names=["chrom", "_", "feature", "start", "end", "_2", "strand", "_3", "more"],
-    )
+def _read_gtf(path: Path, n_lines: int | None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    try:
+        table = pd.read_csv(
+            path,
+            sep="\t",
+            header=None,
+            comment="#",
+            usecols=[0, 2, 3, 4, 6, 8],
+            quoting=3,
+            names=["chrom", "_", "feature", "start", "end", "_2", "strand", "_3", "more"],
+            dtype={"chrom": str, "start": int, "end": int, "more": str},
+            nrows=n_lines,
+        )
+    except ValueError as error:
+        msg = f"{path}: a line is not the nine columns of a GTF separated by tabs ({error})"
+        raise DataError(msg) from error
     table = table[table["feature"].isin(["gene", "exon"])].copy()
     table["gene"] = table["more"].str.extract(r'gene_name "([^"]+)"', expand=False)
     table["start"] -= 1
@@ -158,8 +172,8 @@ def _read_gtf(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     )
 
 
-def _read_gene_table(path: Path) -> pd.DataFrame:
-    table = pd.read_csv(path, sep="\t", keep_default_na=False)
+def _read_gene_table(path: Path, n_lines: int | None) -> pd.DataFrame:
+    table = pd.read_csv(path, sep="\t", keep_default_na=False, dtype={"chrom": str}, nrows=n_lines)
     table = table.rename(columns={"symbol": "gene"} if "gene" not in table else {})
     missing = [c for c in ("chrom", "start", "end", "strand", "gene") if c not in table]
     if missing:

@@ -10,7 +10,7 @@ from typing import BinaryIO, Literal
 import h5py
 import numpy as np
 
-from helpers.errors import FileError
+from helpers.errors import DataError, FileError
 from helpers.io.counts import (
     NO_SYMBOL,
     Features,
@@ -20,6 +20,7 @@ from helpers.io.counts import (
     repeated_name,
     symbols_for,
 )
+from helpers.io.genome import read_annotation, read_regions
 from helpers.io.reference import read_genes
 from helpers.io.tenx import (
     BANNER,
@@ -299,30 +300,88 @@ def _judge_chromosomes(path: Path, lengths: Mapping[str, int]) -> Iterator[Findi
         names = list(file.contigs)
         known = [name for name in names if name in lengths]
         if names and not known:
-            yield _strange_names(path, names[0], lengths)
+            remedy = "align it to the cohort's genome, or correct genome and assembly"
+            again = ", then bgzip and tabix -p bed again"
+            yield _strange_names(path, names[0], lengths, remedy=remedy, again=again)
             return
         for name in known:
             beyond = next(file.fetch(name, lengths[name], 1 << 29), None)
             if beyond is not None:
-                end = int(beyond.split("\t")[2])
-                what = (
-                    f"{path.name} has a fragment at {name}:{end:,}, beyond the chromosome's end "
-                    f"({lengths[name]:,})"
-                )
+                place = name, int(beyond.split("\t")[2])
                 remedy = "set assembly to the genome it was aligned to, or align it again"
-                yield Finding(what, "fragments on the cohort's genome", remedy)
+                yield _beyond_end(path, place, lengths, kind="fragment", remedy=remedy)
                 return
 
 
-def _strange_names(path: Path, name: str, lengths: Mapping[str, int]) -> Finding:
+def _beyond_end(
+    path: Path, place: tuple[str, int], lengths: Mapping[str, int], *, kind: str, remedy: str
+) -> Finding:
+    name, end = place
+    what = (
+        f"{path.name} has a {kind} at {name}:{end:,}, beyond the chromosome's end "
+        f"({lengths[name]:,})"
+    )
+    return Finding(what, f"{kind}s on the cohort's genome", remedy)
+
+
+def _strange_names(
+    path: Path, name: str, lengths: Mapping[str, int], *, remedy: str, again: str = ""
+) -> Finding:
     example = next(iter(lengths))
-    remedy = "align it to the cohort's genome, or correct genome and assembly"
     if f"chr{name}" in lengths:
-        remedy = "put chr before the names, then bgzip and tabix -p bed again"
+        remedy = f"put chr before the names{again}"
     elif name.removeprefix("chr") in lengths:
-        remedy = "take chr off the names, then bgzip and tabix -p bed again"
+        remedy = f"take chr off the names{again}"
     what = f"{path.name} names its chromosomes like {name!r}"
     return Finding(what, f"names like {example!r}", remedy)
+
+
+def inspect_regions(path: Path, *, lengths: Mapping[str, int], kind: str) -> list[Finding]:
+    """What is wrong with a BED file by its first lines: its format and its genome.
+
+    Parameters
+    ----------
+    lengths
+        Chromosome -> bp of the genome the cohort names; empty leaves the genome unjudged.
+    kind
+        What one of its lines is: ``peak`` or ``region``.
+    """
+    try:
+        regions = read_regions(path, n_lines=LOOK)
+    except DAMAGE as error:
+        return [_finding(damaged(path, error))]
+    except DataError as error:
+        expected = "chrom, start, end, separated by tabs"
+        return [Finding(str(error), expected, "correct the line, or name another file")]
+    if regions.empty:
+        return [Finding(f"{path.name} holds no {kind}", f"{kind}s", "name another file, or none")]
+    ends = regions.groupby("chrom", sort=False)["end"].max().to_dict()
+    return [*_judge_places(path, ends, lengths, kind)]
+
+
+def inspect_annotation(path: Path, *, lengths: Mapping[str, int]) -> list[Finding]:
+    """The same of genes, as :func:`helpers.io.genome.read_annotation` takes them."""
+    try:
+        genes, _ = read_annotation(path, n_lines=LOOK)
+    except DAMAGE as error:
+        return [_finding(damaged(path, error))]
+    except DataError as error:
+        return [Finding(str(error), "genes as GTF, or a table of them", "name another file")]
+    ends = genes.groupby("chrom", sort=False)["end"].max().to_dict()
+    return [*_judge_places(path, ends, lengths, "gene")]
+
+
+def _judge_places(
+    path: Path, ends: dict[str, int], lengths: Mapping[str, int], kind: str
+) -> Iterator[Finding]:
+    """Names of the chromosomes, and places beyond their ends, by the last end on each."""
+    known = [name for name in ends if name in lengths]
+    remedy = "name the file of the cohort's genome, or correct genome and assembly"
+    if lengths and not known:
+        yield _strange_names(path, next(iter(ends)), lengths, remedy=remedy)
+    beyond = next((name for name in known if ends[name] > lengths[name]), None)
+    if beyond is not None:
+        yield _beyond_end(path, (beyond, ends[beyond]), lengths, kind=kind, remedy=remedy)
 
 
 def inspect_gzip(path: Path) -> list[Finding]:

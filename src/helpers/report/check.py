@@ -10,7 +10,14 @@ from helpers.io.cohort import Reading, access_problem, expand_home, read_cohort
 from helpers.io.dose_response import inspect_dose_response
 from helpers.io.gene_sets import read_gene_sets, read_published
 from helpers.io.genome import read_lengths
-from helpers.io.inspect import Finding, inspect_fragments, inspect_gzip, inspect_rna
+from helpers.io.inspect import (
+    Finding,
+    inspect_annotation,
+    inspect_fragments,
+    inspect_gzip,
+    inspect_regions,
+    inspect_rna,
+)
 from helpers.io.objects import read_markers
 from helpers.io.rankings import check_rankings, read_factors, read_motif_factors
 from helpers.io.reference import chromosome_lengths
@@ -80,9 +87,9 @@ def _check_sheet(reading: Reading, file: CohortFile) -> Iterator[Defect]:
     yield from _check_times(reading.samples, sheet)
     n_folders = sum(s.rna is not None and os.path.isdir(s.rna) for s in reading.samples)
     assembly = None if "assembly" in reading.faulty else file.assembly
-    lengths = _genome_lengths(reading, file) if assembly else None
+    lengths = _genome_lengths(reading, file)
     for sample in reading.samples:
-        yield from _check_paths(reading, sample, sheet)
+        yield from _check_paths(reading, sample, sheet, lengths)
         if sample.rna is not None and not access_problem(sample.rna, folder=True):
             seconds = SECONDS / max(1, n_folders)
             found = inspect_rna(sample.rna, assembly=assembly, seconds=seconds)
@@ -93,7 +100,9 @@ def _check_sheet(reading: Reading, file: CohortFile) -> Iterator[Defect]:
 
 
 def _genome_lengths(reading: Reading, file: CohortFile) -> dict[str, int]:
-    """Lengths of the chromosomes: of the sequence the cohort names, or of its assembly."""
+    """Lengths of the chromosomes: of the sequence the cohort names, or of its assembly, if told."""
+    if "assembly" in reading.faulty:
+        return {}
     fasta = file.genome.fasta
     own = read_lengths(reading.path.parent / expand_home(fasta)) if fasta else {}
     return own or chromosome_lengths(file.assembly)
@@ -127,13 +136,24 @@ def _check_output(reading: Reading, results: Path, name: str) -> Iterator[Defect
 
 
 def _check_genome_files(reading: Reading, file: CohortFile) -> Iterator[Defect]:
+    lengths = _genome_lengths(reading, file)
     for key, name in file.genome.model_dump().items():
         if name is not None:
             path = reading.path.parent / expand_home(name)
-            yield from _check_plain_file(reading.spot("genome", key), path)
-            if key == "fasta" and path.is_file() and not os.path.exists(f"{path}.fai"):
-                what, remedy = f"{path} has no index (.fai)", f"run samtools faidx {path.name}"
-                yield Defect(reading.spot("genome", key), what, "an index beside it", remedy)
+            where = reading.spot("genome", key)
+            found = [*_check_plain_file(where, path)]
+            yield from found or _at(where, _inspect_genome_file(key, path, lengths))
+
+
+def _inspect_genome_file(key: str, path: Path, lengths: dict[str, int]) -> list[Finding]:
+    if key == "annotation":
+        return inspect_annotation(path, lengths=lengths)
+    if key == "blacklist":
+        return inspect_regions(path, lengths=lengths, kind="region")
+    if key == "fasta" and not os.path.exists(f"{path}.fai"):
+        remedy = f"run samtools faidx {path.name}"
+        return [Finding(f"{path} has no index (.fai)", "an index beside it", remedy)]
+    return []
 
 
 def _check_plain_file(where: str, path: Path) -> Iterator[Defect]:
@@ -386,7 +406,9 @@ def _check_times(samples: list[Sample], sheet: str) -> Iterator[Defect]:
             yield Defect(f"{sheet}:{sample.row}/{TIME}", what, expected, remedy)
 
 
-def _check_paths(reading: Reading, sample: Sample, sheet: str) -> Iterator[Defect]:
+def _check_paths(
+    reading: Reading, sample: Sample, sheet: str, lengths: dict[str, int]
+) -> Iterator[Defect]:
     """The files of a row are there; only counts may be a folder."""
     if not (sample.rna or sample.fragments):
         where = f"{sheet}:{sample.row}"
@@ -403,4 +425,5 @@ def _check_paths(reading: Reading, sample: Sample, sheet: str) -> Iterator[Defec
             expected = "a file or folder" if column == "rna" else "a file"
             yield Defect(where, f"{path} {problem}", expected, remedy)
         elif column == "peaks":
-            yield from _check_plain_file(where, path)
+            found = [*_check_plain_file(where, path)]
+            yield from found or _at(where, inspect_regions(path, lengths=lengths, kind="peak"))

@@ -124,6 +124,12 @@ class Page:
             return pd.DataFrame(columns=list(BARCODES))
         return _join_barcodes([self.results / name for name in made])
 
+    def listed_samples(self, measured: str) -> list[str]:
+        """Samples whose barcodes were judged, also those that have none."""
+        sheet = self.samples[self.samples[measured]]
+        made = [self._was_made(name, BARCODES) for name in self._barcode_tables(measured)]
+        return sheet.loc[made, SAMPLE].tolist()
+
     def _barcode_tables(self, measured: str) -> list[str]:
         keys = self.samples.loc[self.samples[measured], "key"]
         end = {"rna": "rna", "fragments": "atac"}[measured]
@@ -348,7 +354,10 @@ def read_all_claims(page: Page) -> list[Claim]:
 
 
 def _join_barcodes(paths: list[Path]) -> pd.DataFrame:
-    merged = pd.concat([read_table(path) for path in paths], ignore_index=True)
+    tables = [read_table(path) for path in paths]
+    # columns of a table without rows are of no type, and would take the others' from them
+    filled = [table for table in tables if len(table)]
+    merged = pd.concat(filled or tables, ignore_index=True)
     return merged.astype(dict.fromkeys([SAMPLE, GROUP], str))
 
 

@@ -178,9 +178,12 @@ def store_fragments(source: Path, store: Path) -> list[str]:
 
 
 def find_peaks(path: Path | None, store: Path, *, fdr: float) -> pd.DataFrame:
-    """Peaks of a sample: those given, without overlaps, or called from its fragments."""
+    """Peaks of a sample: those given, without overlaps, or called from its fragments.
+
+    There may be none in a shallow sample: its nuclei have no share in peaks, and none is kept.
+    """
     table = read_regions(path) if path else call_peaks(read_store(store), fdr=fdr)
-    return merge_peaks([table], widths=(1, 1 << 30))
+    return merge_peaks([table], widths=(1, 1 << 30)) if len(table) else table
 
 
 def _passed(table: pd.DataFrame) -> np.ndarray:
@@ -260,15 +263,17 @@ def stage_atac_integrate(
     from helpers.compute.embedding import cluster_cells, connect_neighbors, embed_cells
 
     samples = [read_nuclei(*pair) for pair in zip(barcodes, stores, strict=True)]
-    obs = pd.concat([sample.cells for sample in samples])
-    if len(obs) <= FEWEST_NUCLEI:
+    n_nuclei = sum(len(sample.cells) for sample in samples)
+    if n_nuclei <= FEWEST_NUCLEI:
         msg = (
-            f"{len(obs)} nuclei passed quality control; a map needs more than {FEWEST_NUCLEI}. "
+            f"{n_nuclei} nuclei passed quality control; a map needs more than {FEWEST_NUCLEI}. "
             "Loosen the thresholds under overrides.fig2_accessibility."
         )
         raise NotPossibleError(msg)
+    samples = [sample for sample in samples if len(sample.cells)]
+    obs = pd.concat([sample.cells for sample in samples])
     merged = merge_peaks(
-        [read_table(path) for path in peaks],
+        [table for table in map(read_table, peaks) if len(table)],
         blacklist=read_regions(blacklist) if blacklist else None,
         widths=(20, params.max_peak_width),
     )
@@ -320,7 +325,7 @@ def _stack(
     samples: list[Nuclei], count: Callable[[Nuclei], sparse.csr_matrix]
 ) -> sparse.csr_matrix:
     """Counts of all samples, one below the other."""
-    blocks = [count(sample) for sample in samples if len(sample.cells)]
+    blocks = [count(sample) for sample in samples]
     return sparse.vstack(blocks, format="csr", dtype=np.int32)
 
 

@@ -102,20 +102,22 @@ def stage_motif_scan(
     nuclei
         Fragments over peaks, nuclei x peaks, with the peaks' places in ``var``.
     matched
-        Written: AnnData of peaks x motifs (boolean, sparse); ``obs``: place, ``gc``,
-        ``insertions``; ``var``: ``tf``, ``motif_group``, ``width``; the letter counts are in
-        ``varm["counts"]``, position by position.
+        Written: AnnData of peaks x motifs (boolean, sparse); ``obs``: place, ``gc`` (missing where
+        ``fasta`` does not have the sequence, and no motif was looked for), ``insertions``; ``var``:
+        ``tf``, ``motif_group``, ``width``; the letter counts are in ``varm["counts"]``, position by
+        position.
     deviating
         Written: AnnData of nuclei x motifs, z-scores in ``X``, deviations in a layer.
     """
     adata = read_object(nuclei)
     counts = sparse.csr_matrix(adata.X)
     insertions = np.asarray(counts.sum(axis=0), dtype=np.float64).ravel()
-    open_peaks = np.flatnonzero(insertions)
     sequences = read_sequences(fasta, adata.var[PLACE])
+    scanned = np.array([sequence != "" for sequence in sequences])
+    open_peaks = np.flatnonzero(scanned & (insertions > 0))
     motifs = read_jaspar(release=params.jaspar_release, species=params.species)
     matches = match_motifs(sequences, motifs, pvalue=params.match_pvalue)
-    gc = measure_gc(sequences)
+    gc = np.where(scanned, measure_gc(sequences), np.nan)
     peaks = adata.var[PLACE].assign(gc=gc, insertions=insertions)
     table = ad.AnnData(matches.tocsr(), obs=peaks, var=_describe(motifs))
     table.varm["counts"] = _pad(motifs)
