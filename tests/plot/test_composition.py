@@ -195,7 +195,7 @@ def test_plot_effects__names_both_units_and_the_threshold():
     ]
 
 
-def test_plots_of_nuclei_and_subclusters_say_so():
+def test_plot_stacked__and_effects_name_nuclei_and_subclusters():
     options = {"row_name": "subcluster", "counted": "nuclei"}
     means, samples = plot_stacked(PROPORTIONS, groups=["CK", "NCR"], **options).axes
     assert means.get_ylabel() == "share of nuclei"
