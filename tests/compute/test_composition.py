@@ -91,7 +91,7 @@ def test_compare_samples__tells_when_types_are_given_one_variance():
     width = table["ci_high"] - table["ci_low"]
     np.testing.assert_allclose(width, width.iloc[0])
     assert describe_pooling(table) == (
-        "B vs A: variances are fully pooled into one (degrees of freedom: prior inf, total 8)."
+        "B vs A: variances are fully pooled into one (prior degrees of freedom infinite, total 8)."
     )
 
 
@@ -104,7 +104,7 @@ def test_describe_pooling__says_how_much_rests_on_other_types_and_skips_cells():
         }
     )
     assert describe_pooling(table) == (
-        "B vs A: variances are moderated across rows (degrees of freedom: prior 3.25, total 7.25)."
+        "B vs A: variances are moderated across rows (prior degrees of freedom 3.25, total 7.25)."
     )
     assert describe_pooling(compare_groups(pd.DataFrame(), [], transform="logit",
                                            confidence=0.9)) == ""  # fmt: skip

@@ -425,8 +425,11 @@ def describe_pooling(contrasts: pd.DataFrame) -> str:
     """
     tested = contrasts.dropna(subset=["df_prior"]).drop_duplicates(["contrast", *FREEDOM])
     sentences = [
-        f"{row.contrast}: variances are {POOLED if np.isinf(row.df_prior) else MODERATED} "
-        f"(degrees of freedom: prior {row.df_prior:.3g}, total {row.df_total:.3g})."
+        f"{row.contrast}: variances are {POOLED} (prior degrees of freedom infinite, total "
+        f"{row.df_total:.3g})."
+        if np.isinf(row.df_prior)
+        else f"{row.contrast}: variances are {MODERATED} (prior degrees of freedom "
+        f"{row.df_prior:.3g}, total {row.df_total:.3g})."
         for row in tested.itertuples()
     ]
     return " ".join(sentences)
