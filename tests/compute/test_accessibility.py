@@ -6,12 +6,91 @@ import pytest
 
 from helpers.compute.accessibility import (
     compare_clusters,
+    compare_planted,
+    compare_shifts,
+    describe_opposed,
     find_label,
     pair_proportions,
     rate_agreement,
 )
+from helpers.compute.composition import compare_groups, count_types
+from helpers.schema import Contrast
 
+CONTRAST = Contrast(test="y", reference="x")
+SHIFTS = pd.DataFrame(
+    {
+        "contrast": "y vs x",
+        "cell_type": ["B", "T", "M", "P"],
+        "effect_atac": [1.72, 1.0, -1.0, -0.5],
+        "padj_atac": [0.001, 0.01, 0.01, 0.2],
+        "effect_rna": [-1.96, 1.2, -0.8, 0.4],
+        "padj_rna": [0.01, 0.001, 0.04, 0.001],
+    }
+)
 SAMPLES = pd.DataFrame({"sample": ["A", "B", "C"], "group": ["x", "x", "y"]})
+
+
+def test_compare_shifts__are_those_of_both_tables_of_contrasts():
+    samples = pd.DataFrame({"sample": list("abcdef"), "group": list("xxxyyy")})
+    counts = {"T": [20, 22, 25, 40, 44, 41], "B": [30, 31, 28, 12, 10, 11], "M": [50] * 6}
+    cells = pd.DataFrame(
+        [
+            (sample, kind)
+            for kind, numbers in counts.items()
+            for sample, n in zip("abcdef", numbers, strict=True)
+            for _ in range(n)
+        ],
+        columns=["sample", "cell_type"],
+    )
+    nuclei = cells.replace({"cell_type": {"T": "B", "B": "T", "M": "unassigned"}})
+    fixed = {"transform": "logit", "confidence": 0.95}
+    atac, rna = (
+        compare_groups(count_types(table, samples), [CONTRAST], **fixed)
+        for table in (nuclei, cells)
+    )
+    found = compare_shifts(atac, cells, samples, [CONTRAST], **fixed).set_index("cell_type")
+    assert found.index.tolist() == ["B", "T"]
+    by_sample = rna[rna["unit"] == "sample"].set_index("cell_type")
+    assert found["effect_rna"].tolist() == by_sample.loc[["B", "T"], "effect"].tolist()
+    assert found["padj_rna"].tolist() == by_sample.loc[["B", "T"], "padj"].tolist()
+    assert found.loc["B", "effect_atac"] == pytest.approx(found.loc["T", "effect_rna"])
+    assert compare_shifts(atac, cells.iloc[:0], samples, [CONTRAST], **fixed).empty
+
+
+def test_compare_planted__counts_good_nuclei():
+    nuclei = pd.DataFrame(
+        {
+            "group": ["x", "x", "x", "y", "y", "y"],
+            "cell_type": ["B", "T", "T", "B", "B", "T"],
+            "kind": ["good"] * 5 + ["debris"],
+        }
+    )
+    composition = pd.DataFrame(
+        {"cell_type": ["B", "T"] * 2, "group": list("xxyy"), "fraction": [0.6, 0.4, 0.1, 0.9]}
+    )
+    found = compare_planted(nuclei, composition, [CONTRAST]).set_index("cell_type")
+    # chromatin: B from a third to all; RNA: B from 0.6 to 0.1
+    assert found.loc["B", ["sign_atac", "sign_rna"]].tolist() == [1, -1]
+    assert found.loc["T", ["sign_atac", "sign_rna"]].tolist() == [-1, 1]
+    assert compare_planted(None, composition, [CONTRAST]).empty
+
+
+def test_describe_opposed__names_types_of_certain_signs():
+    planted = pd.DataFrame(
+        {"contrast": "y vs x", "cell_type": ["B"], "sign_atac": [1.0], "sign_rna": [-1.0]}
+    )
+    text = (
+        "Shifts seen by both (adjusted p < 0.05): 3, in opposite directions: "
+        "B, y vs x (log2 odds ratio by RNA -1.96, by chromatin +1.72"
+    )
+    assert describe_opposed(SHIFTS, planted.iloc[:0], fdr=0.05) == f"{text})."
+    assert describe_opposed(SHIFTS, planted, fdr=0.05) == f"{text}, both as planted)."
+    other = planted.assign(sign_rna=1.0)
+    assert describe_opposed(SHIFTS, other, fdr=0.05) == f"{text}, not so planted)."
+    assert describe_opposed(SHIFTS.iloc[1:], planted, fdr=0.05).endswith(
+        ": 2, none in opposite directions."
+    )
+    assert describe_opposed(SHIFTS.iloc[:0], planted, fdr=0.05).startswith("No shift is seen")
 
 
 def test_compare_clusters__by_hand():

@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 from oracle import read_labelled_matrix, read_tsv
 from scipy import sparse
 
-from helpers.compute.annotation import label_clusters, score_cells, weigh_markers
+from helpers.compute.annotation import (
+    describe_uncertain,
+    label_clusters,
+    measure_margins,
+    score_cells,
+    weigh_markers,
+)
 from helpers.compute.embedding import cluster_cells, connect_neighbors
 from helpers.compute.integration import align_harmony
 from helpers.compute.normalise import find_components, log_normalise, pick_variable_genes
@@ -123,6 +129,28 @@ def test_score_cells__go_with_their_cells_and_do_not_mind_other_genes(seed):
     np.testing.assert_allclose(plain.sum(), 0, atol=1e-9)
     fewer = score_cells(sparse.csr_matrix(values[:, :3]), genes[:3], **listed)
     np.testing.assert_allclose(fewer, plain, atol=1e-12)
+
+
+def test_measure_margins__tell_clusters_that_could_as_well_be_of_another_type():
+    clusters = pd.DataFrame(
+        {
+            "cluster": [0, 1, 2, 3],
+            "n_cells": [1500, 33, 40, 10],
+            "cell_type": ["T", "M", "unknown", "B"],
+            "score": [4.0, 0.323, 0.1, 2.0],
+            "runner_up": ["B", "D", "T", "B"],
+            "runner_up_score": [3.0, 0.305, 0.1, 2.0],
+        }
+    )
+    found = measure_margins(clusters)
+    # 1 of 4 and 0.018 of 0.323; no type is second to an unknown one or to itself
+    assert found["margin"].tolist()[:2] == pytest.approx([0.25, 0.018 / 0.323])
+    assert found["margin"].isna().tolist() == [False, False, True, True]
+    assert found["uncertain"].tolist() == [False, True, False, False]
+    assert describe_uncertain(found) == (
+        "Named with little certainty, by mean score: cluster 1 (33 cells: M 0.323, D 0.305)."
+    )
+    assert describe_uncertain(found.iloc[:1]) == ""
 
 
 def test_score_cells__of_a_gene_that_is_alike_everywhere_are_0():

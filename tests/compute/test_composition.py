@@ -15,6 +15,7 @@ from helpers.compute.composition import (
     compare_groups,
     compare_samples,
     count_types,
+    describe_pooling,
     measure_composition,
     measure_lead,
     measure_similarity,
@@ -75,6 +76,38 @@ def test_compare_samples__equals_propeller(haber, transform):
     original = pd.read_csv(folder / name, sep="\t", index_col=0)
     np.testing.assert_allclose(ours.loc[original.index, "pvalue"], original["P.Value"], rtol=1e-6)
     np.testing.assert_allclose(ours.loc[original.index, "padj"], original["FDR"], rtol=1e-6)
+    assert (ours["df_total"] > ours["df_prior"]).all()
+
+
+def test_compare_samples__tells_when_types_are_given_one_variance():
+    # every type's samples lie equally far apart: nothing tells the variances apart
+    counts = pd.DataFrame({"x": [20, 24, 28] * 2, "y": [28, 24, 20] * 2, "z": [28, 20, 24] * 2},
+                          index=list("abcdef"))  # fmt: skip
+    table = compare_samples(tidy(counts, list("AAABBB")), CONTRAST, transform="logit",
+                            confidence=0.95)  # fmt: skip
+    assert np.isinf(table["df_prior"]).all()
+    # 6 samples in 2 groups leave 4, of each of the 2 types that vary freely: no more is known
+    assert table["df_total"].tolist() == [8.0] * 3
+    width = table["ci_high"] - table["ci_low"]
+    np.testing.assert_allclose(width, width.iloc[0])
+    assert describe_pooling(table) == (
+        "B vs A: variances are fully pooled into one (prior degrees of freedom infinite, total 8)."
+    )
+
+
+def test_describe_pooling__says_how_much_rests_on_other_types_and_skips_cells():
+    table = pd.DataFrame(
+        {
+            "contrast": ["B vs A", "B vs A", "B vs A", "C vs A"],
+            "df_prior": [3.25, 3.25, np.nan, np.nan],
+            "df_total": [7.25, 7.25, np.nan, np.nan],
+        }
+    )
+    assert describe_pooling(table) == (
+        "B vs A: variances are moderated across rows (prior degrees of freedom 3.25, total 7.25)."
+    )
+    assert describe_pooling(compare_groups(pd.DataFrame(), [], transform="logit",
+                                           confidence=0.9)) == ""  # fmt: skip
 
 
 def test_compare_samples__gives_odds_with_an_interval_that_holds_them():

@@ -10,6 +10,8 @@ from helpers.compute.levels import (
     compare_levels,
     compare_scores,
     compare_settings,
+    describe_normal_range,
+    describe_settings,
     measure_cnv,
     measure_lead,
     summarise_samples,
@@ -114,6 +116,14 @@ def test_compare_scores__counts_cells():
     assert table.loc[ALL_CELLS, ["unit", "n_test", "n_reference"]].tolist() == ["cell", 3, 3]
 
 
+def test_describe_normal_range__of_normal_samples_alone():
+    table = pd.DataFrame({"sample": ["h1", "h2", "t1"], "cnv_level": [-0.0671, 0.0294, 0.151]})
+    text = "Normal samples lie between -0.067 and 0.029."
+    assert describe_normal_range(table, ["h1", "h2"]) == text
+    missing = table.assign(cnv_level=np.nan)
+    assert describe_normal_range(missing, ["h1"]) == "No type was measured in a normal sample."
+
+
 def test_compare_settings__keeps_each_settings_numbers():
     parts = [
         make_summary({"A": [0.1, 0.2, 0.3 + shift, 0.4 + shift], "B": [0.0, 0.1, 0.1, 0.0]}).assign(
@@ -126,6 +136,15 @@ def test_compare_settings__keeps_each_settings_numbers():
     assert mine["setting"].tolist() == ["as shown", "window 51"]
     assert mine["effect"].tolist() == pytest.approx([0.2, 0.7])
     assert mine["n_reference_cells"].tolist() == [30, 20]
+
+
+def test_describe_settings__tells_a_subsample_from_all_cells():
+    names = ["as shown", "as shown", "window 51", "window 51"]
+    table = pd.DataFrame({"setting": names, "n_cells": [900, 300, 50, 25]})
+    assert describe_settings(table).startswith("As shown: 1,200 cells.")
+    assert "a subsample of 75;" in describe_settings(table)
+    same = table.assign(n_cells=[900, 300, 900, 300])
+    assert describe_settings(same) == "n = 1,200 cells under every setting."
 
 
 def test_measure_lead__by_hand():

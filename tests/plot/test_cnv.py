@@ -54,6 +54,7 @@ def test_plot_levels__draws_every_sample():
     ax = plot_levels(table, column="subcluster", order=["0", "1"], groups=["h", "t"])
     offsets = [tuple(np.round(dots.get_offsets()[0], 2)) for dots in ax.collections[::2]]
     assert offsets == [(-0.2, 0.1), (1.2, 0.3)]
+    assert "signed root" in ax.get_ylabel()  # a root mean square would not be negative
 
 
 def test_plot_settings__draws_effects_by_setting():

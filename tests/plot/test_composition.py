@@ -57,6 +57,7 @@ def test_plot_stacked__stacks_means_of_groups_and_every_sample():
     assert tick_names(samples) == ["C1", "C2", "N1"]
     assert (means.get_ylabel(), means.get_xlabel()) == ("share of cells", "group (mean of samples)")
     assert samples.get_xlabel() == "sample"
+    assert samples.get_legend().get_title().get_text() == "cell type"
     assert means.get_ylim() == samples.get_ylim() == (0, 1)
 
 
@@ -192,6 +193,15 @@ def test_plot_effects__names_both_units_and_the_threshold():
         "by cell, rank-sum test",
         "hollow: padj ≥ 0.1",
     ]
+
+
+def test_plot_stacked__and_effects_name_nuclei_and_subclusters():
+    options = {"row_name": "subcluster", "counted": "nuclei"}
+    means, samples = plot_stacked(PROPORTIONS, groups=["CK", "NCR"], **options).axes
+    assert means.get_ylabel() == "share of nuclei"
+    assert samples.get_legend().get_title().get_text() == "subcluster"
+    (ax,) = plot_effects(EFFECTS, fdr=0.1, unit="nucleus").axes
+    assert legend_names(ax)[1] == "by nucleus, rank-sum test"
 
 
 def test_plot_effects__counts_a_missing_p_value_as_not_called():

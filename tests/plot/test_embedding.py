@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.colors import to_hex
-from plots import HOSTILE, faults, legend_names
+from plots import HOSTILE, draw, faults, legend_names
 
 from helpers.plot.embedding import (
     MAX_POINT_PT2,
@@ -52,6 +52,7 @@ def test_plot_cells__says_type_and_number_in_legend_and_names_on_the_map():
     cells = pd.concat([make_cells(["T"], per_type=1200), make_cells(["b", "unknown"], per_type=30)])
     ax = plot_cells(cells, colour_by="cell_type", map_name="t-SNE")
     assert legend_names(ax) == ["b (30)", "T (1,200)", "unknown (30)"]
+    assert ax.get_legend().get_title().get_text() == "cell type"
     assert [text.get_text() for text in ax.texts] == ["b", "T", "unknown"]
     assert ax.get_xlabel() == "t-SNE 1 (arbitrary units)"
     assert ax.get_ylabel() == "t-SNE 2 (arbitrary units)"
@@ -80,6 +81,35 @@ def test_plot_cells__a_name_stands_above_cells_it_would_hide():
     place = {text.get_text(): text.get_position() for text in ax.texts}
     assert place["Progenitor"][0] == 0
     assert 20.2 < place["Progenitor"][1] < 22
+
+
+def test_plot_cells__names_every_island_of_a_type_but_no_specks():
+    cells = make_cells(["T", "B"], per_type=300)
+    far, speck = cells.iloc[:100], cells.iloc[100:105]
+    moved = [part.assign(x=part["x"] + at) for part, at in ((far, 40.0), (speck, -40.0))]
+    ax = plot_cells(pd.concat([cells, *moved]), colour_by="cell_type")
+    assert [text.get_text() for text in ax.texts] == ["B", "T", "T"]
+    middles = sorted(text.get_position()[0] for text in ax.texts if text.get_text() == "T")
+    assert middles[1] - middles[0] == pytest.approx(40, abs=2)
+
+
+def test_plot_cells__keeps_a_name_off_cells_of_other_types():
+    rng = np.random.default_rng(0)
+    places = rng.uniform(-3, 3, (1602, 2))
+    places[800:1600, 0] += 6.2
+    places[1600:] = [[-20, -20], [20, 20]]
+    cells = pd.DataFrame(places, columns=["x", "y"])
+    cells["cell_type"] = ["Naive CD8+ T"] * 800 + ["Memory CD4+ T"] * 800 + ["a", "z"]
+    ax = plot_cells(cells, colour_by="cell_type")
+    draw(ax)
+    assert faults(ax) == []
+    for text in ax.texts[1:3]:
+        assert text.get_text() in {"Naive CD8+ T", "Memory CD4+ T"}
+        box = text.get_window_extent()
+        other = cells.loc[cells["cell_type"] != text.get_text(), ["x", "y"]]
+        at = ax.transData.transform(other)
+        inside = (at > box.min).all(axis=1) & (at < box.max).all(axis=1)
+        assert inside.sum() == 0
 
 
 def test_plot_cells__numbers_types_that_are_too_many_to_name():

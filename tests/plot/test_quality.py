@@ -73,6 +73,20 @@ def test_plot_measures__draws_thresholds_and_medians():
         "mitochondrial UMIs (%)",
     ]
     assert legend_names(figure.axes[2]) == ["CK", "NCR"]
+    assert [ax.get_title() for ax in figure.axes] == [
+        "thresholds: 500 and 25,000",
+        "thresholds: 200 and 5,000",
+        "threshold: 10",
+    ]
+
+
+def test_plot_measures__violins_end_where_the_values_end():
+    table = make_barcodes(["C1", "N1"], ["CK", "NCR"])
+    figure = plot_measures(table, limits=LIMITS, groups=["CK", "NCR"])
+    for ax, measure in zip(figure.axes, LIMITS, strict=True):
+        drawn = [violin.get_paths()[0].vertices[:, 1] for violin in ax.collections[:2]]
+        values = table.groupby("sample")[measure].agg(["min", "max"]).to_numpy()
+        np.testing.assert_allclose([[y.min(), y.max()] for y in drawn], values)
 
 
 def test_plot_measures__violins_are_widest_where_most_cells_are():

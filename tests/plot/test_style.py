@@ -246,7 +246,8 @@ def test_use_log__writes_numbers_out():
 
 
 @pytest.mark.parametrize(
-    ("limits", "named"), [((0.2, 1.0), {"0.2", "0.5"}), ((100, 100_000), set())]
+    ("limits", "named"),
+    [((0.2, 1.0), {"0.2", "0.5"}), ((2.5, 80), {"5", "20", "50"}), ((100, 100_000), set())],
 )
 def test_use_log__names_twos_and_fives_where_few_powers_are_in_view(limits, named):
     figure, ax = new_figure(40, 40)

@@ -75,11 +75,32 @@ def test_stage_cnv__tries_every_reference_and_window(written: Path):
     left_out = [f"reference without h{i}" for i in range(3)]
     assert list(dict.fromkeys(table["setting"])) == [
         "as shown",
+        "subsample, as shown",
         "window 51",
         "window 151",
         *left_out,
     ]
     assert table.groupby("setting")["n_reference_cells"].first()[left_out].tolist() == [80] * 3
+
+
+def test_stage_cnv__as_shown_is_the_mean_of_all_cells(written: Path):
+    cells = read_object(written / "cnv.h5ad").obs
+    expected = cells.groupby(["sample", "cell_type"], observed=True)["infercnv_score"].mean()
+    table = read_table(written / "sensitivity.csv")
+    shown = table[table["setting"] == "as shown"].set_index(["sample", "cell_type"])
+    np.testing.assert_allclose(shown["infercnv_score"][expected.index], expected, rtol=1e-5)
+    n_cells = table.groupby("setting")["n_cells"].sum()
+    assert n_cells["as shown"] == len(cells)
+    # 3 of 40 cells of each of 54 samples and types: the share of 200
+    assert n_cells["subsample, as shown"] == n_cells["window 51"] == 3 * 54
+
+
+def test_stage_cnv__compares_all_cells_where_they_are_few(annotated: Path, tmp_path):
+    outputs = [tmp_path / name for name in NAMES]
+    params = make_params(cells_compared=10_000, windows_compared=[51])
+    stage_cnv(annotated, *outputs, groups=GROUPS, params=params)
+    names = read_table(tmp_path / "sensitivity.csv")["setting"].unique()
+    assert names[:2].tolist() == ["as shown", "window 51"]
 
 
 def test_stage_cnv__is_skipped_with_numbers_when_normal_cells_are_few(annotated: Path, tmp_path):

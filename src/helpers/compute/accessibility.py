@@ -5,8 +5,19 @@ import pandas as pd
 from scipy import stats
 from sklearn.metrics import adjusted_rand_score
 
-from helpers.compute.composition import count_types
-from helpers.schema import CELL_TYPE, CLUSTER, GROUP, RESEMBLES, SAMPLE, UNASSIGNED, UNKNOWN
+from helpers.compute.composition import compare_samples, count_types
+from helpers.schema import (
+    CELL_TYPE,
+    CLUSTER,
+    GROUP,
+    RESEMBLES,
+    SAMPLE,
+    UNASSIGNED,
+    UNKNOWN,
+    Contrast,
+)
+
+SHIFT_COLUMNS = ("contrast", CELL_TYPE, "effect_atac", "padj_atac", "effect_rna", "padj_rna")
 
 
 def compare_clusters(cells: pd.DataFrame) -> pd.DataFrame:
@@ -122,3 +133,124 @@ def rate_agreement(paired: pd.DataFrame) -> pd.DataFrame:
         rows.append((sample, group, len(part), rho, float(np.abs(a - b).mean())))
     columns = [SAMPLE, GROUP, "n_types", "spearman", "mean_difference"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def compare_shifts(
+    contrasts: pd.DataFrame,
+    cells: pd.DataFrame,
+    samples: pd.DataFrame,
+    asked: list[Contrast],
+    *,
+    transform: str,
+    confidence: float,
+) -> pd.DataFrame:
+    """Differences in proportion by chromatin beside those by RNA, the sample being the unit.
+
+    Parameters
+    ----------
+    contrasts
+        Of nuclei, from :func:`helpers.compute.composition.compare_groups`.
+    cells
+        ``sample`` and ``cell_type`` of RNA cells.
+    samples
+        ``sample``, ``group`` and, where known, ``donor`` of all samples with RNA.
+    asked
+        The contrasts of the cohort.
+
+    Returns
+    -------
+    :data:`SHIFT_COLUMNS`, one row a contrast and a type that was tested in both; no row without RNA.
+    """
+    if cells.empty or not asked:
+        return pd.DataFrame(columns=list(SHIFT_COLUMNS))
+    proportions = count_types(cells, samples)
+    rna = pd.concat(
+        [compare_samples(proportions, c, transform=transform, confidence=confidence) for c in asked]
+    )
+    keys = ["contrast", CELL_TYPE]
+    kept = [*keys, "effect", "padj"]
+    atac = contrasts.loc[contrasts["unit"] == SAMPLE, kept]
+    both = atac.merge(rna[kept], on=keys, suffixes=("_atac", "_rna"))
+    named = ~both[CELL_TYPE].isin([UNKNOWN, UNASSIGNED])
+    return both.loc[named, list(SHIFT_COLUMNS)].dropna().reset_index(drop=True)
+
+
+def compare_planted(
+    nuclei: pd.DataFrame | None, composition: pd.DataFrame | None, asked: list[Contrast]
+) -> pd.DataFrame:
+    """In which direction every type was planted to shift, by chromatin and by RNA.
+
+    Parameters
+    ----------
+    nuclei
+        ``group``, ``cell_type`` and ``kind`` (``good``, …) of every nucleus planted.
+    composition
+        ``cell_type``, ``group`` and ``fraction`` planted in RNA.
+
+    Returns
+    -------
+    ``contrast``, ``cell_type``, ``sign_atac`` and ``sign_rna`` of the difference of shares; no row
+    where nothing was planted.
+    """
+    columns = ["contrast", CELL_TYPE, "sign_atac", "sign_rna"]
+    if nuclei is None or composition is None:
+        return pd.DataFrame(columns=columns)
+    good = nuclei[nuclei["kind"] == "good"]
+    atac = pd.crosstab(good[CELL_TYPE], good[GROUP], normalize="columns")
+    rna = composition.pivot_table(index=CELL_TYPE, columns=GROUP, values="fraction")
+    parts = [
+        pd.DataFrame(
+            {
+                "contrast": contrast.name,
+                "sign_atac": np.sign(atac[contrast.test] - atac[contrast.reference]),
+                "sign_rna": np.sign(rna[contrast.test] - rna[contrast.reference]),
+            }
+        )
+        for contrast in asked
+        if {contrast.test, contrast.reference} <= set(atac) & set(rna)
+    ]
+    if not parts:
+        return pd.DataFrame(columns=columns)
+    return pd.concat(parts).rename_axis(CELL_TYPE).reset_index()[columns]
+
+
+def describe_opposed(shifts: pd.DataFrame, planted: pd.DataFrame, *, fdr: float) -> str:
+    """Types that shift one way by RNA and the other by chromatin, as a sentence.
+
+    Parameters
+    ----------
+    shifts
+        From :func:`compare_shifts`.
+    planted
+        From :func:`compare_planted`; tells which of these types were planted so.
+    fdr
+        Both adjusted p-values must be below it: a difference of no certain sign opposes nothing.
+    """
+    seen = shifts[(shifts["padj_atac"] < fdr) & (shifts["padj_rna"] < fdr)]
+    if seen.empty:
+        return f"No shift is seen by both (adjusted p < {fdr:g})."
+    same = np.sign(seen["effect_atac"]) == np.sign(seen["effect_rna"])
+    if same.all():
+        return (
+            f"Shifts seen by both (adjusted p < {fdr:g}): {len(seen)}, none in opposite directions."
+        )
+    signs = planted.set_index(["contrast", CELL_TYPE])
+    listed = [
+        f"{row.cell_type}, {row.contrast} (log2 odds ratio by RNA {row.effect_rna:+.2f}, by chromatin "
+        f"{row.effect_atac:+.2f}{_as_planted(signs, (row.contrast, row.cell_type), row.effect_rna)})"
+        for row in seen[~same].itertuples()
+    ]
+    return (
+        f"Shifts seen by both (adjusted p < {fdr:g}): {len(seen)}, in opposite directions: "
+        f"{'; '.join(listed)}."
+    )
+
+
+def _as_planted(signs: pd.DataFrame, key: tuple[str, str], effect_rna: float) -> str:
+    """Whether a shift in opposite directions was planted; nothing where nothing was."""
+    if signs.empty:
+        return ""
+    planted = key in signs.index and (
+        signs.loc[key, "sign_rna"] == -signs.loc[key, "sign_atac"] == np.sign(effect_rna)
+    )
+    return ", both as planted" if planted else ", not so planted"

@@ -8,6 +8,8 @@ from helpers.compute.normalise import standardise
 from helpers.errors import DataError
 from helpers.schema import UNKNOWN
 
+CLOSE_MARGIN = 0.1  # a best score that exceeds the second by less than this share decides little
+
 
 def weigh_markers(positive: dict[str, list[str]]) -> pd.Series:
     """How specific each positive marker is: 1 for one type only, 0 for all types.
@@ -117,3 +119,39 @@ def label_clusters(
             "runner_up_score": mean.to_numpy()[rows, second],
         }
     )
+
+
+def measure_margins(clusters: pd.DataFrame) -> pd.DataFrame:
+    """The table of clusters with how clearly each was named.
+
+    Parameters
+    ----------
+    clusters
+        From :func:`label_clusters`.
+
+    Returns
+    -------
+    ``clusters`` with ``margin``, the share of the best score by which it exceeds the second, and
+    ``uncertain``, whether that is less than :data:`CLOSE_MARGIN`; both tell nothing of unknown
+    clusters, nor where there is one type only.
+    """
+    named = (clusters["cell_type"] != UNKNOWN) & (clusters["cell_type"] != clusters["runner_up"])
+    share = 1 - clusters["runner_up_score"] / clusters["score"]
+    margin = share.where(named)
+    return clusters.assign(margin=margin, uncertain=margin < CLOSE_MARGIN)
+
+
+def describe_uncertain(clusters: pd.DataFrame) -> str:
+    """Clusters whose second-best type scores nearly as high, as a sentence; else nothing.
+
+    Parameters
+    ----------
+    clusters
+        From :func:`measure_margins`.
+    """
+    listed = [
+        f"cluster {row.cluster} ({row.n_cells:,} cells: {row.cell_type} {row.score:.3g}, "
+        f"{row.runner_up} {row.runner_up_score:.3g})"
+        for row in clusters[clusters["uncertain"]].itertuples()
+    ]
+    return f"Named with little certainty, by mean score: {', '.join(listed)}." if listed else ""

@@ -18,9 +18,12 @@ from helpers.schema import CELL_TYPE, DONOR, GROUP, SAMPLE, Contrast
 
 LN2 = np.log(2)
 NUMBERS = ("effect", "ci_low", "ci_high", "pvalue")
+FREEDOM = ("df_prior", "df_total")
 SAMPLE_TEST = "moderated t-test on {} proportions"
 OVERALL_TEST = "moderated F-test on {} proportions"
 CELL_TEST = "Wilcoxon rank-sum test on cells"
+POOLED = "fully pooled into one"
+MODERATED = "moderated across rows"
 ONE_TYPE = "there is one cell type only: its share is 1 everywhere"
 CONTRAST_COLUMNS = (
     "contrast",
@@ -35,6 +38,7 @@ CONTRAST_COLUMNS = (
     "pvalue",
     "padj",
     "reason",
+    *FREEDOM,
 )
 
 
@@ -110,7 +114,8 @@ def compare_samples(
     -------
     One row a type: ``contrast``, ``cell_type``, ``unit`` (``sample``), ``test``, ``n_reference``,
     ``n_test``, ``effect`` (log2), ``ci_low``, ``ci_high``, ``pvalue``, ``padj``
-    (Benjamini-Hochberg), ``reason`` (why there is no p-value, else empty).
+    (Benjamini-Hochberg), ``reason`` (why there is no p-value, else empty), ``df_prior`` and
+    ``df_total``, the degrees of freedom of the p-value that come from the other types, and all.
 
     References
     ----------
@@ -139,7 +144,8 @@ def compare_samples(
     for column in ("effect", "ci_low", "ci_high"):
         table[column] = odds[column].to_numpy() / LN2
     table["pvalue"] = tested["pvalue"].to_numpy()
-    return _adjusted(table, _absences(counts[mine].sum(), contrast))
+    adjusted = _adjusted(table, _absences(counts[mine].sum(), contrast))
+    return adjusted.assign(df_prior=tested["df_prior"].to_numpy(), df_total=tested["df"].to_numpy())
 
 
 def _by_sample(proportions: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
@@ -195,7 +201,8 @@ def _absences(counts: pd.Series, contrast: Contrast) -> pd.Series:
 
 
 def _without_numbers(table: pd.DataFrame, reason: str) -> pd.DataFrame:
-    return table.assign(**dict.fromkeys((*NUMBERS, "padj"), np.nan), reason=reason)
+    missing = dict.fromkeys((*NUMBERS, "padj"), np.nan)
+    return table.assign(**missing, reason=reason, **dict.fromkeys(FREEDOM, np.nan))
 
 
 def _adjusted(table: pd.DataFrame, reasons: pd.Series) -> pd.DataFrame:
@@ -288,7 +295,8 @@ def compare_cells(
     table["pvalue"] = [
         _rank_sum_pvalue(a, n_test, b, n_reference) for a, b in zip(test, reference, strict=True)
     ]
-    return _adjusted(table, _absences(counts.sum(), contrast))
+    adjusted = _adjusted(table, _absences(counts.sum(), contrast))
+    return adjusted.assign(**dict.fromkeys(FREEDOM, np.nan))
 
 
 def _rank_sum_pvalue(inside_a: int, n_a: int, inside_b: int, n_b: int) -> float:
@@ -402,6 +410,29 @@ def compare_groups(
     return (
         pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=CONTRAST_COLUMNS)
     )
+
+
+def describe_pooling(contrasts: pd.DataFrame) -> str:
+    """How much of the tests by sample rests on the other types, as a sentence of a caption.
+
+    Where types vary no more than chance would make them, all are given one variance, and its many
+    degrees of freedom make p-values small although the samples are few.
+
+    Parameters
+    ----------
+    contrasts
+        From :func:`compare_groups`.
+    """
+    tested = contrasts.dropna(subset=["df_prior"]).drop_duplicates(["contrast", *FREEDOM])
+    sentences = [
+        f"{row.contrast}: variances are {POOLED} (prior degrees of freedom infinite, total "
+        f"{row.df_total:.3g})."
+        if np.isinf(row.df_prior)
+        else f"{row.contrast}: variances are {MODERATED} (prior degrees of freedom "
+        f"{row.df_prior:.3g}, total {row.df_total:.3g})."
+        for row in tested.itertuples()
+    ]
+    return " ".join(sentences)
 
 
 def measure_composition(

@@ -78,6 +78,22 @@ def summarise_samples(
     return both[[*columns, "cnv_score", "infercnv_score", "altered", *known[1:]]]
 
 
+def describe_normal_range(summary: pd.DataFrame, normal: list[str]) -> str:
+    """Between which levels the types of normal samples lie: what a level without change can be.
+
+    Parameters
+    ----------
+    summary
+        From :func:`summarise_samples`.
+    normal
+        Samples known to be normal.
+    """
+    levels = summary.loc[summary[SAMPLE].isin(normal), "cnv_level"].dropna()
+    if levels.empty:
+        return "No type was measured in a normal sample."
+    return f"Normal samples lie between {levels.min():.3f} and {levels.max():.3f}."
+
+
 def _pool_levels(table: pd.DataFrame) -> pd.Series:
     """Root of the mean square over the types of a sample, weighed by cells; signs kept."""
     known = table.dropna(subset=["cnv_level"])
@@ -176,6 +192,23 @@ def compare_settings(
         kept = compared[compared[CELL_TYPE].isin(types)]
         parts.append(kept.assign(setting=setting, n_reference_cells=n_cells))
     return pd.concat(parts, ignore_index=True)
+
+
+def describe_settings(sensitivity: pd.DataFrame) -> str:
+    """How many cells the source's score is a mean of: all as shown, fewer under other settings.
+
+    Parameters
+    ----------
+    sensitivity
+        ``setting`` and ``n_cells`` by sample and type, the setting shown being the first.
+    """
+    n_cells = sensitivity.groupby("setting", sort=False)["n_cells"].sum()
+    if len(set(n_cells)) == 1:
+        return f"n = {n_cells.iloc[0]:,} cells under every setting."
+    return (
+        f"As shown: {n_cells.iloc[0]:,} cells. Under other settings the source's score is that of a "
+        f"subsample of {n_cells.iloc[1]:,}; its first row is what they are to be compared with."
+    )
 
 
 def compare_scores(cells: pd.DataFrame, contrasts: list[Contrast]) -> pd.DataFrame:

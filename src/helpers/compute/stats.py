@@ -193,6 +193,8 @@ class LinearFit:
     """Moderated variance of every feature."""
     df: float
     """Degrees of freedom of the moderated variances."""
+    df_prior: float
+    """Those of the prior: infinite where all features are given one variance."""
 
 
 def fit_moderated(
@@ -236,7 +238,8 @@ def fit_moderated(
     rounding = (ROUNDING * np.abs(observed).max(axis=0)) ** 2
     residual[squares.sum(axis=0) <= rounding * len(matrix)] = 0.0
     variance, df_total = moderate_variances(residual / df, df, n_free=n_free)
-    return LinearFit(coefficients, unscaled, variance, df_total)
+    df_prior = fit_variance_prior(residual / df, df).df
+    return LinearFit(coefficients, unscaled, variance, df_total, df_prior)
 
 
 def _least_squares(
@@ -277,8 +280,8 @@ def compare_moderated(
 
     Returns
     -------
-    One row a feature: ``effect``, ``ci_low``, ``ci_high``, ``t``, ``df``, ``pvalue``; all but the
-    effect are missing where a lone feature does not vary within groups.
+    One row a feature: ``effect``, ``ci_low``, ``ci_high``, ``t``, ``df``, ``pvalue``, ``df_prior``;
+    ``t``, ``pvalue`` and the interval are missing where a lone feature does not vary within groups.
 
     Raises
     ------
@@ -300,6 +303,7 @@ def compare_moderated(
             "t": effect / error,
             "df": fit.df,
             "pvalue": 2 * distribution.sf(np.abs(effect / error)),
+            "df_prior": fit.df_prior,
         },
         index=values.columns,
     )

@@ -174,7 +174,7 @@ def plot_levels(
         ax.axvline(edge - 0.5, color="#EEEEEE", linewidth=0.5, zorder=0)
     ax.set_xlim(-0.6, len(order) - 0.4)
     ax.set_xlabel(column.replace("_", " "))
-    ax.set_ylabel("copy-number level\n(log2, root mean square)")
+    ax.set_ylabel("copy-number level (log2,\nsigned root of excess square)")
     ax.legend(title="group (samples)", loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0)
     return ax
 

@@ -28,17 +28,25 @@ LEGEND_COLUMNS = 4
 
 UNIT_STYLE = {
     "sample": {"color": OKABE_ITO[0], "marker": "o", "label": "by sample, moderated t-test"},
-    "cell": {"color": OKABE_ITO[1], "marker": "D", "label": "by cell, rank-sum test"},
+    "cell": {"color": OKABE_ITO[1], "marker": "D", "label": "by {}, rank-sum test"},
 }
 
 
-def plot_stacked(proportions: pd.DataFrame, *, groups: list[str]) -> Figure:
+def plot_stacked(
+    proportions: pd.DataFrame,
+    *,
+    groups: list[str],
+    row_name: str = "cell type",
+    counted: str = "cells",
+) -> Figure:
     """Stacked proportions: mean of the samples of each group, then every sample.
 
     Parameters
     ----------
     proportions
         ``sample``, ``group``, ``cell_type``, ``fraction``, one row a sample and type.
+    row_name, counted
+        What the types are, and what they are shares of.
     """
     types = list(dict.fromkeys(proportions[CELL_TYPE]))
     wide = proportions.pivot(index=SAMPLE, columns=CELL_TYPE, values="fraction")  # noqa: PD010
@@ -53,12 +61,13 @@ def plot_stacked(proportions: pd.DataFrame, *, groups: list[str]) -> Figure:
     ):
         _stack(ax, table, width)
         ax.set_xlabel(name)
-        ax.set_ylabel("share of cells" if many or ax is axes[0] else "")
+        ax.set_ylabel(f"share of {counted}" if many or ax is axes[0] else "")
     handles = axes[1].get_legend_handles_labels()[0][::-1]
     if many:
-        figure.legend(handles=handles, loc="outside lower center", ncols=LEGEND_COLUMNS)
+        place = {"loc": "outside lower center", "ncols": LEGEND_COLUMNS}
+        figure.legend(handles=handles, title=row_name, **place)
     else:
-        side_legend(axes[1], handles=handles)
+        side_legend(axes[1], handles=handles, title=row_name)
     return figure
 
 
@@ -162,7 +171,9 @@ def _draw_samples(
     ax.set_ylabel("cells of the sample (%)")
 
 
-def plot_effects(contrasts: pd.DataFrame, *, fdr: float, row_name: str = "cell type") -> Figure:
+def plot_effects(
+    contrasts: pd.DataFrame, *, fdr: float, row_name: str = "cell type", unit: str = "cell"
+) -> Figure:
     """Differences in proportion with their intervals: sample-level and cell-level side by side.
 
     Parameters
@@ -172,8 +183,8 @@ def plot_effects(contrasts: pd.DataFrame, *, fdr: float, row_name: str = "cell t
         one pair of axes a contrast.
     fdr
         Rows with ``padj`` below it are drawn filled, others hollow.
-    row_name
-        What the rows are.
+    row_name, unit
+        What the rows are, and what one of the cells is.
     """
     names = list(dict.fromkeys(contrasts["contrast"]))
     n_types = contrasts[CELL_TYPE].nunique()
@@ -183,8 +194,9 @@ def plot_effects(contrasts: pd.DataFrame, *, fdr: float, row_name: str = "cell t
         _draw_contrast(ax, contrasts[contrasts["contrast"] == name], fdr)
         ax.set_ylabel(row_name)
         ax.set_xlabel(f"difference in proportion, {plain(name)} (log2 odds ratio)")
-    for unit in ("sample", "cell"):
-        axes[0].plot([], [], ls="", ms=4, **UNIT_STYLE[unit])
+    for style in UNIT_STYLE.values():
+        named = style | {"label": style["label"].format(unit)}
+        axes[0].plot([], [], ls="", ms=4, **named)
     axes[0].plot(
         [], [], ls="", ms=4, marker="o", mfc="white", mec=DARK, label=f"hollow: padj ≥ {fdr:g}"
     )

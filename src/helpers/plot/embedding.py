@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy import ndimage
 
 from helpers.plot.style import (
     GREY,
@@ -26,6 +27,9 @@ MAX_POINT_PT2 = 6.0
 WIDTH_MM, HEIGHT_MM = 130.0, 95.0
 BESIDE_MM = 18.0  # of which axis names, margins and the dots of the legend take this much
 MOST_NAMED = 15  # categories whose names fit on the map; more are numbered
+GRID = 20  # squares along each side of the map; cells of neighbouring ones are one island
+ISLAND_SHARE, ISLAND_CELLS = 0.08, 20  # of a type, for an island to be named
+CROWD = 5000  # cells that labels are kept off
 APART = 1.3  # lines between the middles of two names, so that the rim of one clears the other
 
 
@@ -44,7 +48,7 @@ def plot_cells(
     cells
         ``x``, ``y`` and the category, one row a cell.
     colour_by
-        Column of the category; its values are written at the middle of their cells and, with
+        Column of the category; its values are written at every island of their cells and, with
         their numbers, in the legend. Unassigned cells lie anywhere: the legend alone names them.
     """
     names = sorted(cells[colour_by].unique(), key=str.casefold)
@@ -67,55 +71,114 @@ def plot_cells(
     for name, entry, number in zip(names, entries, shown, strict=True):
         label = f"{number}  {entry}" if numbered else entry
         ax.scatter([], [], s=14, color=colours[name], label=label)
-    side_legend(ax)
+    side_legend(ax, title=colour_by.replace("_", " "))
     width = WIDTH_MM - BESIDE_MM - LETTER_MM * max(map(len, entries))
     labels = {n: text for n, text in zip(names, shown, strict=True) if n != UNASSIGNED}
     if labels:
         kinds = cells[colour_by].map(labels)
-        _label_middles(ax, cells, kinds, list(labels.values()), (width, height - BESIDE_MM))
+        _label_islands(ax, cells, kinds, list(labels.values()), (width, height - BESIDE_MM))
     _name_axes(ax, map_name)
     return ax
 
 
-def _label_middles(
+def _label_islands(
     ax: Axes,
     cells: pd.DataFrame,
     labels: pd.Series,
     names: list[str],
     size_mm: tuple[float, float],
 ) -> None:
-    """Write each label among its cells, moved apart where two would touch, and make room."""
+    """Write each label at every island of its cells, off other cells and labels, and make room."""
     places = cells[["x", "y"]].to_numpy()
+    islands = _find_islands(places, labels, names)
+    written = [name for name, _ in islands]
+    crowds = [_thin(places[(labels != name).to_numpy()]) for name in written]
     shown = places
     for _ in range(4):  # labels widen the map, on which they then take more room
         per_mm = 1.1 * (np.ptp(shown, axis=0) + 1e-9) / size_mm
-        sizes = np.array([[len(name) * LETTER_MM, APART * LINE_MM] for name in names]) * per_mm
-        spots = [
-            _place(places[labels == name], size) for name, size in zip(names, sizes, strict=True)
-        ]
-        placed = _spread(np.array(spots), sizes[:, 0], sizes[0, 1])
+        sizes = [((len(name) + 1) * LETTER_MM, APART * LINE_MM) for name in written] * per_mm
+        placed = np.empty((0, 2))
+        for (_, mine), crowd, size in zip(islands, crowds, sizes, strict=True):
+            taken = np.hstack([placed, sizes[: len(placed)]])
+            placed = np.vstack([placed, _place(mine, crowd, size, taken)])
+        placed = _spread(placed, sizes[:, 0], sizes[0, 1])
         shown = np.vstack([places, placed - sizes / 2, placed + sizes / 2])
     outline = [patheffects.withStroke(linewidth=2.0, foreground="white")]
-    for spot, name in zip(placed, names, strict=True):
+    for spot, name in zip(placed, written, strict=True):
         text = {"ha": "center", "va": "center", "fontsize": SMALL_PT}
         ax.text(*spot, name, **text, path_effects=outline, zorder=5)
     ax.update_datalim(shown)
     ax.autoscale_view()
 
 
-def _place(points: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """Among the cells; above them where they are too few to be seen behind the label."""
-    spot = _densest(points)
+def _find_islands(
+    places: np.ndarray, labels: pd.Series, names: list[str]
+) -> list[tuple[str, np.ndarray]]:
+    """Each label's cells by island, from neighbouring squares of a grid; specks have no name."""
+    low, span = places.min(axis=0), np.ptp(places, axis=0) + 1e-9
+    square = np.minimum((GRID * (places - low) / span).astype(int), GRID - 1)
+    islands = []
+    for name in names:
+        mine = (labels == name).to_numpy()
+        taken = np.zeros((GRID, GRID), dtype=bool)
+        taken[tuple(square[mine].T)] = True
+        island = ndimage.label(taken, structure=np.ones((3, 3)))[0][tuple(square[mine].T)]
+        sizes = pd.Series(island).value_counts()
+        large = sizes.index[(sizes >= ISLAND_SHARE * mine.sum()) & (sizes >= ISLAND_CELLS)]
+        kept = large if len(large) else sizes.index[:1]
+        islands += [(name, places[mine][island == number]) for number in kept]
+    return islands
+
+
+def _thin(points: np.ndarray) -> np.ndarray:
+    """Some thousand of the points, evenly taken: enough to tell where they lie."""
+    return points[:: max(1, len(points) // CROWD)]
+
+
+def _place(
+    points: np.ndarray, crowd: np.ndarray, size: np.ndarray, taken: np.ndarray
+) -> np.ndarray:
+    """Where a label hides neither other cells nor labels, as near the middle of its own as may be.
+
+    Above its cells, or on another side, where they are too few to be seen behind the label.
+
+    Parameters
+    ----------
+    points, crowd
+        Cells of the island, and others.
+    size
+        Width and height of the label.
+    taken
+        Middle, width and height of labels written before, shape (n, 4).
+    """
+    middle = _densest(points)
     low, high = np.percentile(points, [5, 95], axis=0)
-    if np.all(high - low < size * (1.0, 1.5)):
-        return np.array([spot[0], high[1] + size[1]])
-    return spot
+    beyond = high + size * (0.52, 1.0), low - size * (0.52, 1.0)
+    above = np.array([middle[0], beyond[0][1]])
+    sides = np.array(
+        [above, (middle[0], beyond[1][1]), (beyond[0][0], middle[1]), (beyond[1][0], middle[1])]
+    )
+    inside = np.vstack([middle, points[:: max(1, len(points) // 40)]])
+    small = bool(np.all(high - low < size * (1.0, 1.5)))
+    spots = sides if small else np.vstack([inside, sides])
+    start = above if small else middle
+    far = np.abs((spots - start) / size[1]).max(axis=1)
+    # a logarithm: a few other cells matter, many do not drive a label off without end
+    hidden = np.log1p(_count_inside(crowd, spots, size))
+    touched = _count_inside(taken[:, :2], spots, size + taken[:, 2:])
+    return np.asarray(spots[np.argmin(3 * hidden + 50 * touched + far)])
+
+
+def _count_inside(points: np.ndarray, spots: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """How many points lie in a box around each spot; a box for all, or one for each point."""
+    off = np.abs(points[None] - spots[:, None])
+    return np.asarray((2 * off < size).all(axis=2).sum(axis=1))
 
 
 def _densest(points: np.ndarray) -> np.ndarray:
-    """The cell nearest the median: always among its kind, even where they form two islands."""
+    """The cell nearest the median: always among its kind, even where they form a ring."""
     middle = np.median(points, axis=0)
-    return points[np.argmin(((points - middle) ** 2).sum(axis=1))]
+    return np.asarray(points[np.argmin(((points - middle) ** 2).sum(axis=1))])
 
 
 def _spread(spots: np.ndarray, widths: np.ndarray, height: float) -> np.ndarray:

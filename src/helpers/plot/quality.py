@@ -10,6 +10,7 @@ from helpers.plot.style import (
     GREY,
     OKABE_ITO,
     PAGE_WIDTH_MM,
+    TEXT_PT,
     THOUSANDS,
     fit_names,
     group_colours,
@@ -101,6 +102,7 @@ def plot_measures(
         for limit in limits[measure]:
             if limit is not None:
                 ax.axhline(limit, color=DARK, linewidth=0.7, linestyle=(0, (4, 2)))
+        ax.set_title(_name_limits(limits[measure]), fontsize=TEXT_PT)
         name_columns(ax, names, width_mm=width)
         ax.set_xlim(-0.7, len(samples) - 0.3)
         ax.set_xlabel(SAMPLE)
@@ -112,6 +114,12 @@ def plot_measures(
     return figure
 
 
+def _name_limits(limits: tuple[float | None, float | None]) -> str:
+    """The values of the dashed lines, which may be no ticks of the axis."""
+    known = [f"{limit:,g}" for limit in limits if limit is not None]
+    return f"threshold{'s' * (len(known) > 1)}: {' and '.join(known)}" if known else ""
+
+
 def _say(ax: Axes, text: str) -> None:
     """A sentence in place of data that are not there."""
     ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes)
@@ -119,15 +127,19 @@ def _say(ax: Axes, text: str) -> None:
 
 
 def _draw_violin(ax: Axes, values: np.ndarray, at: int, colour: str) -> None:
-    """A violin of positive values on a logarithmic axis; a line at the median."""
+    """A violin of positive values on a logarithmic axis, no longer than they; a line at the median."""
     shown = np.log10(values)
     edges = _violin_edges(shown)
     height, _ = np.histogram(shown, edges)
     smooth = np.convolve(height, SMOOTHING, mode="same")
     half = 0.42 * smooth / smooth.max()
+    middles = (edges[1:] + edges[:-1]) / 2
+    # Smoothing reaches beyond the values; a violin that did so would cross thresholds they keep to.
+    inner = middles[(middles > shown.min()) & (middles < shown.max())]
+    y = np.concatenate([[shown.min()], inner, [shown.max()]])
+    half = np.interp(y, middles, half)
     # A line around it keeps tails of a few cells visible.
-    y = 10 ** ((edges[1:] + edges[:-1]) / 2)
-    ax.fill_betweenx(y, at - half, at + half, color=colour, linewidth=0.4)
+    ax.fill_betweenx(10**y, at - half, at + half, color=colour, linewidth=0.4)
     median = np.median(values)
     ax.plot([at - 0.25, at + 0.25], [median, median], color="white", linewidth=1.1)
 

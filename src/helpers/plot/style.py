@@ -216,7 +216,7 @@ def use_log(axis: Axis) -> None:
     def name_between(value: float, _: int) -> str:
         low, high = sorted(axis.get_view_interval())
         leading = round(value / 10 ** floor(log10(value)))
-        return f"{value:,g}" if high < 30 * low and leading in {2, 5} else ""
+        return f"{value:,g}" if high < 50 * low and leading in {2, 5} else ""
 
     axis.axes.set(**{f"{axis.axis_name}scale": "log"})
     axis.set_major_formatter(THOUSANDS)

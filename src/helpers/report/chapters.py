@@ -140,7 +140,7 @@ CHAPTERS: tuple[Chapter, ...] = (
         needs=("fragments",),
         objects=(ATAC_OBJECT, ACTIVITY_OBJECT, DEPTH_TABLE),
         optional=(RNA_OBJECT,),
-        truth=("nuclei",),
+        truth=("nuclei", "composition"),
     ),
     Chapter(
         "fig3_enrichment",

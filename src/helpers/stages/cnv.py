@@ -34,6 +34,7 @@ from helpers.schema import BARCODE, CELL_TYPE, GROUP, SAMPLE
 from helpers.stages.task import Task
 
 BIN = 10  # neighbouring genes drawn as one column of the heat map
+AS_SHOWN, SUBSAMPLE = "as shown", "subsample, as shown"  # settings of the sensitivity strip
 TABLE = [SAMPLE, BARCODE, GROUP, CELL_TYPE]
 
 
@@ -101,7 +102,8 @@ def stage_cnv(
     table.obs["is_reference"] = np.isin(np.arange(len(cells)), np.concatenate(reference))
     write_object(ad.AnnData(bins, obs=table.obs.iloc[drawn], var=bin_genes(genes)), profiles)
     write_object(table, result)
-    scores = _vary_settings(counts, genes, cells, reference, params=params)
+    scored = cells.assign(infercnv_score=table.obs["infercnv_score"])
+    scores = _vary_settings(counts, genes, scored, reference, params=params)
     keys = [SAMPLE, CELL_TYPE, "setting"]
     write_table(scores.merge(levels, on=keys, how="left"), sensitivity)
 
@@ -278,14 +280,14 @@ def _vary_normals(
         )
         units = average_arms(ratio, cells, arms, normal=kept, min_cells=params.min_cells)
         levels = measure_levels(units, arms, fit_spread(units, arms, normal=kept))
-        parts.append(levels.assign(setting=setting_without(left_out)).drop(columns="n_cells"))
+        parts.append(levels.assign(setting=_setting_without(left_out)).drop(columns="n_cells"))
     columns = [SAMPLE, CELL_TYPE, "setting", "cnv_level"]
     return pd.concat(parts)[columns] if parts else pd.DataFrame(columns=columns)
 
 
-def setting_without(sample: str) -> str:
+def _setting_without(sample: str) -> str:
     """Name of a setting in the sensitivity strip."""
-    return f"reference without {sample}" if sample else "as shown"
+    return f"reference without {sample}" if sample else AS_SHOWN
 
 
 def _vary_settings(
@@ -296,17 +298,22 @@ def _vary_settings(
     *,
     params: CnvParams,
 ) -> pd.DataFrame:
-    """Mean of the source's score by sample and type with other references and windows."""
+    """Mean of the source's score by sample and type with other references and windows.
+
+    All cells have their score as shown. The other settings score a subsample where there are too
+    many cells; then the setting shown is scored in the same subsample, too, to compare them with.
+    """
     everything = np.concatenate(reference)
     samples = cells[SAMPLE].to_numpy()
     chosen = pick_cells(cells, n_cells=params.cells_compared, seed=params.seed)
-    settings = [(setting_without(""), reference, params.window)]
-    settings += [(f"window {n}", reference, n) for n in params.windows_compared]
+    settings = [(f"window {n}", reference, n) for n in params.windows_compared]
+    if len(chosen) < len(cells):
+        settings.insert(0, (SUBSAMPLE, reference, params.window))
     for sample in np.unique(samples[everything]):
         left = [rows[samples[rows] != sample] for rows in reference]
         if min(len(rows) for rows in left) > 0:
-            settings.append((setting_without(sample), left, params.window))
-    parts = []
+            settings.append((_setting_without(sample), left, params.window))
+    parts = [_mean_scores(cells, AS_SHOWN, reference)]
     for name, rows, window in settings:
         level = fit_baseline(
             counts, genes["chrom"].to_numpy(), rows, window=window, clip=params.clip
@@ -314,8 +321,13 @@ def _vary_settings(
         score = np.concatenate(
             [score_variability(r) for r in _ratios(counts[chosen], level, params)]
         )
-        table = cells.iloc[chosen].assign(infercnv_score=score)
-        mean = table.groupby([SAMPLE, GROUP, CELL_TYPE], sort=False)["infercnv_score"].mean()
-        n_reference = sum(len(r) for r in rows)
-        parts.append(mean.reset_index().assign(setting=name, n_reference_cells=n_reference))
+        scored = cells.iloc[chosen].assign(infercnv_score=score)
+        parts.append(_mean_scores(scored, name, rows))
     return pd.concat(parts, ignore_index=True)
+
+
+def _mean_scores(cells: pd.DataFrame, setting: str, reference: list[np.ndarray]) -> pd.DataFrame:
+    """Mean score and number of cells by sample and type, under the name of a setting."""
+    grouped = cells.groupby([SAMPLE, GROUP, CELL_TYPE], sort=False)["infercnv_score"]
+    table = grouped.agg(infercnv_score="mean", n_cells="size").reset_index()
+    return table.assign(setting=setting, n_reference_cells=sum(map(len, reference)))
