@@ -67,7 +67,7 @@ def test_judge_claims__asks_a_line_for_no_cell_type_of_blood():
 
 def test_judge_claims__says_on_which_side_an_underpowered_effect_lies():
     row = judge_claims([claim("down")], effects(1.0, -0.1, 2.1), GROUPS).iloc[0]
-    assert row["reason"].startswith("opposite direction; the interval includes no effect")
+    assert row["reason"].startswith("opposite direction; the interval includes 0 (no effect)")
 
 
 @pytest.mark.parametrize(
@@ -105,21 +105,21 @@ def test_count_verdicts__lists_all_four():
 @pytest.mark.parametrize(
     ("direction", "numbers", "reason"),
     [
-        ("up", (1.0, 0.5, 1.5), "right direction; the interval excludes no effect"),
+        ("up", (1.0, 0.5, 1.5), "right direction; the interval excludes 0 (no effect)"),
         (
             "down",
             (-1.0, -2.1, 0.1),
             (
-                "right direction; the interval includes no effect; "
+                "right direction; the interval includes 0 (no effect); "
                 "it excludes effects below -2.1 and above 0.1"
             ),
         ),
-        ("down", (1.0, 0.5, 1.5), "opposite direction; the interval excludes no effect"),
+        ("down", (1.0, 0.5, 1.5), "opposite direction; the interval excludes 0 (no effect)"),
         (
             "up",
             (0.0033, -0.00912, 0.01573),  # a precise nought
             (
-                "right direction; the interval includes no effect; "
+                "right direction; the interval includes 0 (no effect); "
                 "it excludes effects below -0.0091 and above 0.016"
             ),
         ),

@@ -177,15 +177,15 @@ def _rests_on(measured: pd.Series, verdict: str) -> str:
     low, high, (least, most) = measured["ci_low"], measured["ci_high"], _chance(measured)
     if low <= 0 <= high:
         return (
-            "the interval includes no effect; it excludes effects "
+            "the interval includes 0 (no effect); it excludes effects "
             f"below {low:.2g} and above {high:.2g}"
         )
     if (least, most) == (0.0, 0.0):
-        return "the interval excludes no effect"
+        return "the interval excludes 0 (no effect)"
     random_sets = f"random sets of genes give ({least:.2g} to {most:.2g})"
     if verdict == "underpowered":
-        return f"the interval excludes no effect, but not what {random_sets}"
-    return f"the interval excludes no effect and all that {random_sets}"
+        return f"the interval excludes 0, but not what {random_sets}"
+    return f"the interval excludes 0 and all that {random_sets}"
 
 
 def count_verdicts(verdicts: pd.DataFrame) -> pd.Series:
