@@ -12,6 +12,7 @@ from helpers.errors import DataError
 
 Ties = Literal["efron", "breslow"]
 MAX_STEPS, TOLERANCE = 50, 1e-10
+LARGEST = 50.0  # log hazard ratio a standard deviation; beyond it the likelihood rises for ever
 GLOBAL = "GLOBAL"  # all terms of a model tested together
 
 
@@ -92,6 +93,8 @@ def fit_cox(
             step = step / 2
             new = _partial(z, time, event, beta + step, ties)
         beta = beta + step
+        if np.abs(beta).max() > LARGEST:
+            break
         done = abs(new[0] - value) < TOLERANCE * abs(value)
         value, gradient, information = new
         if done and np.abs(step).max() < 1e-8:
