@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 JOBS = {job["name"]: job for job in json.loads(Path("jobs/plan.json").read_text())["jobs"]}
+LONG_WAY = 10  # priority of what leads to the regulons: first, so that not all waits for them at the end
 PYTHON = config.get("python", sys.executable)
 RUN = f"{PYTHON} -m helpers.report.runner {{input.spec}} > {{log}} 2>&1"
 
@@ -17,6 +18,11 @@ RUN = f"{PYTHON} -m helpers.report.runner {{input.spec}} > {{log}} 2>&1"
 def inputs_of(name):
     """Everything a job reads: results of other jobs."""
     return JOBS.get(name, {}).get("inputs", [])
+
+
+def threads_of(name):
+    """Cores of a job, which depend on how large the cohort is."""
+    return JOBS[name]["threads"] if name in JOBS else 1
 
 
 def samples():
@@ -47,6 +53,7 @@ rule rna_sample:
         "objects/samples/{sample}.rna.csv",
     log:
         "logs/rna_sample.{sample}.log",
+    priority: LONG_WAY
     threads: 1
     resources:
         mem_mb=4000,
@@ -62,7 +69,8 @@ rule rna_integrate:
         "objects/rna_integrated.h5ad",
     log:
         "logs/rna_integrate.log",
-    threads: 2
+    priority: LONG_WAY
+    threads: threads_of("rna_integrate")
     resources:
         mem_mb=8000,
     shell:
@@ -78,6 +86,7 @@ rule rna_annotate:
         "objects/cluster_labels.csv",
     log:
         "logs/rna_annotate.log",
+    priority: LONG_WAY
     threads: 1
     resources:
         mem_mb=4000,
@@ -94,7 +103,7 @@ rule expression:
         "objects/expression_tests.csv",
     log:
         "logs/expression.log",
-    threads: 2
+    threads: threads_of("expression")
     resources:
         mem_mb=8000,
     shell:
@@ -113,7 +122,7 @@ rule subclusters:
         "objects/subclusters_{key}_numbers.csv",
     log:
         "logs/subclusters.{key}.log",
-    threads: 2
+    threads: lambda w: threads_of(f"subclusters/{w.key}")
     resources:
         mem_mb=8000,
     shell:
@@ -150,7 +159,8 @@ rule regulons:
         "objects/regulon_activity.h5ad",
     log:
         "logs/regulons.log",
-    threads: 2
+    priority: LONG_WAY
+    threads: threads_of("regulons")
     resources:
         mem_mb=6000,
     shell:
@@ -169,7 +179,7 @@ rule signatures:
         "objects/signatures_frequency.csv",
     log:
         "logs/signatures.log",
-    threads: 2
+    threads: threads_of("signatures")
     resources:
         mem_mb=8000,
     shell:
@@ -187,7 +197,7 @@ rule resistance:
         "objects/resistance_genes.csv",
     log:
         "logs/resistance.log",
-    threads: 2
+    threads: threads_of("resistance")
     resources:
         mem_mb=8000,
     shell:
@@ -222,6 +232,7 @@ rule atac_sample:
         "objects/samples/{sample}.peaks.csv",
     log:
         "logs/atac_sample.{sample}.log",
+    priority: LONG_WAY
     threads: 1
     resources:
         mem_mb=4000,
@@ -239,7 +250,8 @@ rule atac_integrate:
         "objects/atac_depth.csv",
     log:
         "logs/atac_integrate.log",
-    threads: 2
+    priority: LONG_WAY
+    threads: threads_of("atac_integrate")
     resources:
         mem_mb=12000,
     shell:
@@ -256,7 +268,8 @@ rule atac_annotate:
         "objects/cohort.h5mu",
     log:
         "logs/atac_annotate.log",
-    threads: 2
+    priority: LONG_WAY
+    threads: threads_of("atac_annotate")
     resources:
         mem_mb=12000,
     shell:
@@ -272,7 +285,8 @@ rule motif_scan:
         "objects/motif_deviations.h5ad",
     log:
         "logs/motif_scan.log",
-    threads: 2
+    priority: LONG_WAY
+    threads: threads_of("motif_scan")
     resources:
         mem_mb=8000,
     shell:

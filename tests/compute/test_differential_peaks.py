@@ -18,6 +18,7 @@ from helpers.compute.differential_peaks import (
     name_nearest,
     oppose_groups,
     pair_sides,
+    place_nodes,
     sum_units,
     weigh_insertions,
 )
@@ -74,6 +75,40 @@ def test_measure_likelihood__equals_statsmodels():
         fits = [sm.GLM(mine.astype(float), x, sm.families.Binomial()).fit() for x in (base, full)]
         expected = stats.chi2.sf(2 * (fits[1].llf - fits[0].llf), 1)
         assert np.log10(pvalue[j]) == pytest.approx(np.log10(expected), rel=1e-6, abs=1e-8)
+
+
+@pytest.mark.parametrize("steepness", [0.1, 2.0])
+def test_measure_likelihood__of_many_nuclei_equals_statsmodels(steepness: float):
+    # 0.1: nodes stand for the nuclei; 2: the side changes so fast with depth that they may not
+    rng = np.random.default_rng(0)
+    depth = rng.lognormal(9, 0.6, 4000)
+    scaled = (depth - depth.mean()) / depth.std()
+    mine = rng.random(4000) < 1 / (1 + np.exp(1 - 6 * steepness * scaled))
+    opened = rng.random((4000, 5)) < np.where(mine, 0.12, 0.1)[:, None]
+    weighed = weigh_insertions(sparse.csc_matrix(opened.astype(int)), depth)
+    found = measure_likelihood(weighed, depth, mine)
+    for j in range(5):
+        base = sm.add_constant(scaled)
+        full = np.column_stack([base, weighed[:, [j]].toarray()])
+        fits = [sm.GLM(mine.astype(float), x, sm.families.Binomial()).fit() for x in (base, full)]
+        expected = stats.chi2.sf(2 * (fits[1].llf - fits[0].llf), 1)
+        assert np.log10(found[j]) == pytest.approx(np.log10(expected), rel=1e-6, abs=1e-8)
+
+
+def test_place_nodes__sum_as_all_values_do():
+    values = np.random.default_rng(0).lognormal(0, 0.6, 30_000)
+    points, weights = place_nodes(values)
+    assert len(points) == 256
+    assert weights.sum() == pytest.approx(30_000)
+    for slope in (-3.0, 0.5, 4.0):
+        at_nodes = weights @ np.logaddexp(0, slope * points - 1)
+        assert at_nodes == pytest.approx(np.logaddexp(0, slope * values - 1).sum(), rel=1e-12)
+
+
+def test_place_nodes__takes_few_values_as_they_are():
+    points, weights = place_nodes(np.array([3.0, 1.0, 1.0]))
+    assert points.tolist() == [3.0, 1.0, 1.0]
+    assert weights.tolist() == [1.0, 1.0, 1.0]
 
 
 def test_measure_likelihood__takes_a_peak_that_separates_the_sides():

@@ -1,12 +1,15 @@
 """Pages: what they read of the stages' results, and what they show of verdicts."""
 
+import html
 import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import yaml
 
 from helpers.io.tables import write_table
+from helpers.params import load_defaults
 from helpers.report.jobs import Job
 from helpers.report.page import SHEET, Page, verdicts_html
 
@@ -85,3 +88,16 @@ def test_page__joins_barcodes_beside_a_sample_without_any(tmp_path: Path):
     assert joined.equals(page.barcodes("fragments"))
     assert page.listed_samples("fragments") == ["empty", "a"]
     assert page_of(tmp_path / "two", {"empty": none}).barcodes("fragments").empty
+
+
+def test_page__shows_parameters_as_they_are_written_in_overrides(tmp_path: Path):
+    values = load_defaults("signatures") | {"stemness": ["lsc17"], "lists_folder": "my lists: 2"}
+    page = Page("signatures", tmp_path, Job("chapter/signatures", (), (), params=values))
+    rows = re.findall(
+        r"<tr>\s*<td>(\w+)</td>\s*<td>(.*?)</td>\s*<td>(.*?)</td>", page.parameters().text
+    )
+    shown = {name: (value, default) for name, value, default in rows}
+    assert shown["stemness"] == ("[lsc17] (changed)", "[stemness, lsc17]")
+    assert shown["lists_folder"] == ("'my lists: 2' (changed)", "''")
+    read = {name: yaml.safe_load(html.unescape(default)) for name, (_, default) in shown.items()}
+    assert read == load_defaults("signatures")

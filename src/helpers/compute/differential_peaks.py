@@ -20,6 +20,9 @@ SAMPLE_TEST = "voom: moderated t-test of log counts per million, samples being t
 MAX_STEPS = 25  # of Newton's method, as many as R's glm takes
 SETTLED = 1e-12  # relative change of the deviance at which it stops
 FLAT = 1e-14  # share of a curvature below which what is left of it is rounding
+N_NODES = 256  # that stand for all nuclei
+FEW = 4 * N_NODES  # nuclei that are taken as they are
+STEEP = 50.0  # change of the predictor from least to greatest depth, below which nodes err by 1e-14
 BLOCK = 2000  # peaks worked on at a time
 MIN_SUM = 10  # insertions a peak needs in all samples together to be tested by sample
 
@@ -97,43 +100,53 @@ def compare_nuclei(
             msg = f"no nucleus is on the {name} side of the comparison"
             raise DataError(msg)
     rows = sides.rows
+    mean_of = np.stack([sides.test / sides.test.sum(), sides.reference / sides.reference.sum()], 1)
     parts = []
     for first in range(0, counts.shape[1], BLOCK):
-        weighed = weigh_insertions(counts[:, first : first + BLOCK], depth)
-        table = _summarise(weighed, sides)
-        table = table[table[["pct_test", "pct_reference"]].max(axis=1) >= min_share]
-        mine = weighed[:, table.index.to_numpy()][rows]
-        pvalue = measure_likelihood(mine, depth[rows], sides.test[rows])
-        parts.append(table.assign(pvalue=pvalue).set_index(table.index + first))
+        block = counts[:, first : first + BLOCK]
+        share = block.sign().T @ mean_of
+        tested = np.flatnonzero(share.max(axis=1) >= min_share)
+        weighed = weigh_insertions(block[:, tested], depth)
+        level = np.log2(weighed.T @ mean_of + PSEUDOCOUNT)
+        mine = weighed if len(rows) == len(depth) else weighed[rows]
+        columns = {
+            "log2fc": level[:, 0] - level[:, 1],
+            "pct_test": share[tested, 0],
+            "pct_reference": share[tested, 1],
+            "pvalue": measure_likelihood(mine, depth[rows], sides.test[rows]),
+        }
+        parts.append(pd.DataFrame(columns, index=first + tested))
     found = pd.concat(parts)
     return found.assign(padj=adjust_pvalues(found["pvalue"]))
-
-
-def _summarise(weighed: sparse.csc_matrix, sides: Sides) -> pd.DataFrame:
-    """Fold change and share of open nuclei of every peak."""
-    side = np.stack([sides.test, sides.reference]).astype(np.float64)
-    side = sparse.csr_matrix(side / side.sum(axis=1, keepdims=True))
-    mean = (side @ weighed).toarray()
-    share = (side @ weighed.sign()).toarray()
-    fold = np.log2(mean[0] + PSEUDOCOUNT) - np.log2(mean[1] + PSEUDOCOUNT)
-    return pd.DataFrame({"log2fc": fold, "pct_test": share[0], "pct_reference": share[1]})
 
 
 def measure_likelihood(
     weighed: sparse.csc_matrix, depth: np.ndarray, is_test: np.ndarray
 ) -> np.ndarray:
-    """p-value of every column as a predictor of the side beside depth (chi-square, 1 df)."""
+    """p-value of every column as a predictor of the side beside depth (chi-square, 1 df).
+
+    A nucleus in which a peak is closed tells of its depth alone, and depths are the same for all
+    peaks: sums over all nuclei are therefore taken at a few nodes (:func:`place_nodes`), and only
+    those in which a peak is open are gone through one by one.
+    """
     spread = depth.std()
     scaled = (depth - depth.mean()) / (spread if spread > 0 else 1.0)
     side = is_test.astype(np.float64)
-    empty = sparse.csc_matrix((len(side), 1))
-    null, start = _fit_all(
-        empty.indptr, empty.indices, empty.data, scaled, side, np.array([0.0, 0.0, 0.0])
-    )
+    closed = sparse.csc_matrix((len(side), 1))
+    everyone = (scaled, np.ones(len(scaled)))
+    nodes = place_nodes(scaled)
+    null, start = _fit_columns(closed, scaled, side, nodes, np.zeros(3))
+    if _is_steep(start, scaled).any():
+        nodes = everyone
+        null, start = _fit_columns(closed, scaled, side, nodes, np.zeros(3))
 
     def fit(columns: slice) -> np.ndarray:
-        part = weighed[:, columns]
-        return _fit_all(part.indptr, part.indices, part.data, scaled, side, start[0])[0]
+        mine = weighed[:, columns]
+        deviance, beta = _fit_columns(mine, scaled, side, nodes, start[0])
+        steep = _is_steep(beta, scaled) & (nodes is not everyone)
+        if steep.any():
+            deviance[steep] = _fit_columns(mine[:, steep], scaled, side, everyone, start[0])[0]
+        return deviance
 
     step = max(1, -(-weighed.shape[1] // numba.get_num_threads()))
     blocks = [slice(i, i + step) for i in range(0, weighed.shape[1], step)]
@@ -142,42 +155,86 @@ def measure_likelihood(
     return stats.chi2.sf(np.maximum(null[0] - full, 0), 1)
 
 
-@numba.njit(nogil=True, cache=True)
-def _deviance(peak: np.ndarray, depth: np.ndarray, side: np.ndarray, beta: np.ndarray) -> float:
-    total = 0.0
-    for i in range(len(side)):
-        eta = beta[0] + beta[1] * peak[i] + beta[2] * depth[i]
-        signed = -eta if side[i] > 0.5 else eta
-        total += max(signed, 0.0) + np.log1p(np.exp(-abs(signed)))
-    return 2.0 * total
+def place_nodes(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Points and weights whose weighted sum of a smooth function is its sum over many values.
+
+    Returns
+    -------
+    256 Chebyshev points between the least and the greatest value and the weights that interpolation
+    between them gives; few values as they are, each with weight 1.
+
+    References
+    ----------
+    Trefethen (2013) Approximation Theory and Approximation Practice, chapters 3, 8 and 19.
+    """
+    if len(values) <= FEW:
+        return values, np.ones(len(values))
+    middle, half = (values.max() + values.min()) / 2, np.ptp(values) / 2 or 1.0
+    place = (values - middle) / half
+    before, polynomial = np.ones(len(values)), place
+    moments = [float(len(values))]
+    for _ in range(1, N_NODES):
+        moments.append(2 * polynomial.sum())
+        before, polynomial = polynomial, 2 * place * polynomial - before
+    at = (np.arange(N_NODES) + 0.5) * np.pi / N_NODES
+    weights = np.cos(np.outer(at, np.arange(N_NODES))) @ moments / N_NODES
+    return middle + half * np.cos(at), weights
+
+
+def _is_steep(beta: np.ndarray, depth: np.ndarray) -> np.ndarray:
+    """Which fits change so much with depth that nodes may not stand for all nuclei."""
+    return np.asarray(np.abs(beta[:, 2]) * np.ptp(depth) > STEEP)
 
 
 @numba.njit(nogil=True, cache=True)
-def _slopes(
-    peak: np.ndarray, depth: np.ndarray, side: np.ndarray, beta: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Gradient and curvature of half the deviance; an absent peak has a curvature of 1."""
-    gradient, curvature = np.zeros(3), np.zeros((3, 3))
-    for i in range(len(side)):
-        eta = beta[0] + beta[1] * peak[i] + beta[2] * depth[i]
-        chance = 1.0 / (1.0 + np.exp(-eta))
-        missing, weight = side[i] - chance, chance * (1.0 - chance)
-        one, two = peak[i], depth[i]
-        gradient[0] += missing
-        gradient[1] += missing * one
-        gradient[2] += missing * two
-        curvature[0, 0] += weight
-        curvature[0, 1] += weight * one
-        curvature[0, 2] += weight * two
-        curvature[1, 1] += weight * one * one
-        curvature[1, 2] += weight * one * two
-        curvature[2, 2] += weight * two * two
+def _add(sums: np.ndarray, weight: float, eta: float, one: float, two: float) -> None:
+    """Add nuclei of one linear predictor to deviance, gradient and curvature of the model."""
+    small = np.exp(-abs(eta))
+    chance = (1.0 if eta > 0 else small) / (1.0 + small)
+    spread = weight * chance * (1.0 - chance)
+    chance *= weight
+    sums[0] += weight * (max(eta, 0.0) + np.log1p(small))
+    sums[1] -= chance
+    sums[2] -= chance * one
+    sums[3] -= chance * two
+    sums[4] += spread
+    sums[5] += spread * one
+    sums[6] += spread * two
+    sums[7] += spread * one * one
+    sums[8] += spread * one * two
+    sums[9] += spread * two * two
+
+
+@numba.njit(nogil=True, cache=True)
+def _measure(
+    peak: np.ndarray,
+    depth: np.ndarray,
+    totals: np.ndarray,
+    points: np.ndarray,
+    weights: np.ndarray,
+    beta: np.ndarray,
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """Deviance, and gradient and curvature of half of it; an absent peak has a curvature of 1.
+
+    ``peak`` and ``depth`` are of the nuclei in which the peak is open, ``totals`` the sums of 1,
+    peak and depth over the nuclei of the side of interest.
+    """
+    sums = np.zeros(10)
+    for i in range(len(points)):
+        _add(sums, weights[i], beta[0] + beta[2] * points[i], 0.0, points[i])
+    for i in range(len(peak)):
+        closed = beta[0] + beta[2] * depth[i]
+        _add(sums, -1.0, closed, 0.0, depth[i])
+        _add(sums, 1.0, closed + beta[1] * peak[i], peak[i], depth[i])
+    curvature = np.empty((3, 3))
+    place = 4
     for i in range(3):
-        for j in range(i):
-            curvature[i, j] = curvature[j, i]
-        if curvature[i, i] == 0.0:
+        for j in range(i, 3):
+            curvature[i, j] = curvature[j, i] = sums[place]
+            place += 1
+        if curvature[i, i] <= 0.0:
             curvature[i, i] = 1.0
-    return gradient, curvature
+    return 2.0 * (sums[0] - (totals * beta).sum()), sums[1:4] + totals, curvature
 
 
 @numba.njit(nogil=True, cache=True)
@@ -199,21 +256,24 @@ def _solve(curvature: np.ndarray, gradient: np.ndarray) -> np.ndarray:
 
 @numba.njit(nogil=True, cache=True)
 def _fit(
-    peak: np.ndarray, depth: np.ndarray, side: np.ndarray, start: np.ndarray
+    peak: np.ndarray,
+    depth: np.ndarray,
+    totals: np.ndarray,
+    points: np.ndarray,
+    weights: np.ndarray,
+    start: np.ndarray,
 ) -> tuple[float, np.ndarray]:
     """Newton's method; a step that does not improve is halved. Stops where the sides separate."""
     beta = start.copy()
-    deviance = _deviance(peak, depth, side, beta)
+    deviance, gradient, curvature = _measure(peak, depth, totals, points, weights, beta)
     for _ in range(MAX_STEPS):
-        gradient, curvature = _slopes(peak, depth, side, beta)
         step = _solve(curvature, gradient)
-        after = _deviance(peak, depth, side, beta + step)
-        for _half in range(10):
+        for _half in range(11):
+            after, gradient, curvature = _measure(peak, depth, totals, points, weights, beta + step)
             if after <= deviance:
                 break
             step = step / 2
-            after = _deviance(peak, depth, side, beta + step)
-        if after > deviance:
+        if not after <= deviance:
             break
         beta = beta + step
         change = (deviance - after) / (after + 0.1)
@@ -223,6 +283,18 @@ def _fit(
     return deviance, beta
 
 
+def _fit_columns(
+    weighed: sparse.csc_matrix,
+    depth: np.ndarray,
+    side: np.ndarray,
+    nodes: tuple[np.ndarray, np.ndarray],
+    start: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Deviance and coefficients of the logistic regression on each column and depth."""
+    columns = (weighed.indptr, weighed.indices, weighed.data)
+    return _fit_all(*columns, depth, side, *nodes, start)
+
+
 @numba.njit(nogil=True, cache=True)
 def _fit_all(
     indptr: np.ndarray,
@@ -230,17 +302,20 @@ def _fit_all(
     data: np.ndarray,
     depth: np.ndarray,
     side: np.ndarray,
+    points: np.ndarray,
+    weights: np.ndarray,
     start: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Deviance and coefficients of the logistic regression on each column and depth."""
+    """What :func:`_fit_columns` gives."""
     n_columns = len(indptr) - 1
     deviance = np.empty(n_columns)
     coefficients = np.empty((n_columns, 3))
+    all_sides, all_depths = side.sum(), (side * depth).sum()
     for j in range(n_columns):
-        peak = np.zeros(len(side))
-        for k in range(indptr[j], indptr[j + 1]):
-            peak[indices[k]] = data[k]
-        deviance[j], coefficients[j] = _fit(peak, depth, side, start)
+        opened = indices[indptr[j] : indptr[j + 1]]
+        peak = data[indptr[j] : indptr[j + 1]]
+        totals = np.array([all_sides, (side[opened] * peak).sum(), all_depths])
+        deviance[j], coefficients[j] = _fit(peak, depth[opened], totals, points, weights, start)
     return deviance, coefficients
 
 

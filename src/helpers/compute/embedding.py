@@ -1,5 +1,7 @@
 """Neighbours, clusters and the two-dimensional map of cells."""
 
+import warnings
+
 import anndata as ad
 import numpy as np
 import pandas as pd
@@ -29,10 +31,21 @@ def connect_neighbors(points: np.ndarray, *, n_neighbors: int, seed: int) -> ad.
     # Scikit-learn searches by brute force: exact and, up to some 100,000 cells, faster than an
     # index. Asked for by name, since only then scanpy sets a cell's distance to itself to 0;
     # else its rounding error passes for the nearest neighbour and spoils the weights.
+    _keep_compiled()
     sc.pp.neighbors(
         adata, n_neighbors=nearest, use_rep="X_pca", transformer="sklearn", random_state=seed
     )
     return adata
+
+
+def _keep_compiled() -> None:
+    """Keep on disk what numba makes of UMAP's weights: 7 s to compile, in every process anew."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ImportWarning)  # of a part of umap that wants tensorflow
+        from umap.umap_ import compute_membership_strengths, smooth_knn_dist
+
+    for function in (smooth_knn_dist, compute_membership_strengths):
+        function.enable_caching()
 
 
 def share_neighbors(graph: ad.AnnData) -> sparse.csr_matrix:

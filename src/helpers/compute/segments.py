@@ -164,9 +164,11 @@ def average_arms(
     values = ratio[measured]
     n_normal = cells[cells[SAMPLE].isin(normal)].groupby([CELL_TYPE, SAMPLE], observed=True).size()
     of_normal = (cells[SAMPLE].isin(normal).to_numpy())[measured]
-    variance = {
-        kind: values[of_normal & (frame[CELL_TYPE] == kind).to_numpy()].var(axis=0)
-        for kind in frame[CELL_TYPE].unique()
+    kinds = frame[CELL_TYPE]
+    unknown = np.full(values.shape[1], np.nan)  # of a type without a normal cell
+    variance = dict.fromkeys(kinds.unique(), unknown) | {
+        kind: values[of_normal & (kinds == kind).to_numpy()].var(axis=0)
+        for kind in kinds[of_normal].unique()
     }
     parts = []
     for key, rows in frame.groupby(list(by), sort=False, observed=True).indices.items():

@@ -54,15 +54,16 @@ def plot_concordance(paired: pd.DataFrame, *, cell_types: list[str]) -> Figure:
         ax.legend(ncols=2, loc="lower left", bbox_to_anchor=(-0.05, 1.0), markerscale=1.5)
     for ax in axes[len(cell_types) :]:
         ax.set_visible(False)
-    both = paired[(paired["called"] == "both") & paired["sample_log2fc"].notna()]
+    called = paired[(paired["called"] != "neither") & paired["sample_log2fc"].notna()]
     for ax, kind in zip(axes, cell_types, strict=False):  # last, when the layout is known
-        _name_genes(ax, both[both[CELL_TYPE] == kind])
+        _name_genes(ax, called[called[CELL_TYPE] == kind])
     return figure
 
 
 def _name_genes(ax: Axes, called: pd.DataFrame) -> None:
-    """Write the names of the genes that differ most in both directions."""
-    ordered = called.sort_values("sample_log2fc", kind="stable")
+    """Write the names of the genes both tests call that differ most in both directions."""
+    both = called[called["called"] == "both"]
+    ordered = both.sort_values("sample_log2fc", kind="stable")
     named = pd.concat([ordered.tail(LABELLED)[::-1], ordered.head(LABELLED)]).drop_duplicates(GENE)
     where = ["log2fc", "sample_log2fc"]
     name_points(ax, named[where].to_numpy(), list(named[GENE]), others=called[where].to_numpy())

@@ -56,7 +56,8 @@ def name_points(
         shown = plain(name, longest=LONGEST_NAME)
         offsets, boxes = _candidates(spot, _measure(ax, shown) / per_pt)
         lines = spot + offsets[:, None] * np.linspace(0, 1, LINE_DOTS)[:, None]
-        cost = _rate(boxes, lines, taken, crowd, frame) + CROSSED * _cross(lines[:, [0, -1]], drawn)
+        cost = _rate(boxes, lines, taken, _within(crowd, boxes), frame)
+        cost += CROSSED * _cross(lines[:, [0, -1]], drawn)
         best = int(cost.argmin())
         if sparing and cost[best] > WORST:
             continue
@@ -79,6 +80,12 @@ def _rate(
     passed = _inside(crowd, near).sum(axis=0).reshape(len(lines), -1).sum(axis=1)
     passed = np.where(length > NEAR_PT, passed, 0)
     return np.asarray(cost + 30.0 * _inside(crowd, boxes).sum(axis=0) + 3.0 * passed + length)
+
+
+def _within(crowd: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Points that a place of a name or its line can touch: few of all."""
+    reach = np.hstack([boxes[:, :2].min(axis=0) - CLEAR_PT, boxes[:, 2:].max(axis=0) + CLEAR_PT])
+    return crowd[_inside(crowd, reach[None])[:, 0]]
 
 
 def _cross(lines: np.ndarray, drawn: np.ndarray) -> np.ndarray:
@@ -129,8 +136,9 @@ def _beyond(boxes: np.ndarray, frame: np.ndarray) -> np.ndarray:
 
 def _inside(points: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """Which points lie in which box, shape (n_points, n_boxes)."""
-    low, high = points[:, None] > boxes[None, :, :2], points[:, None] < boxes[None, :, 2:]
-    return np.asarray((low & high).all(axis=2))
+    x, y = points[:, 0, None], points[:, 1, None]
+    left, bottom, right, top = boxes.T
+    return np.asarray((x > left) & (x < right) & (y > bottom) & (y < top))
 
 
 def _write(ax: Axes, name: str, point: np.ndarray, offset: np.ndarray) -> None:

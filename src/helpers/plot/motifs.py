@@ -1,5 +1,7 @@
 """Motifs: which are enriched, what they look like, how open they are by type and group."""
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -123,7 +125,7 @@ def draw_logo(ax: Axes, counts: np.ndarray) -> None:
 
 def _draw_letter(ax: Axes, letter: str, left: float, bottom: float, height: float) -> None:
     """A letter stretched to its box."""
-    path = TextPath((0, 0), letter, size=1, prop=FontProperties(family=MAIN_FONT, weight="bold"))
+    path = _outline(letter)
     box = path.get_extents()
     fit = Affine2D().translate(-box.x0, -box.y0).scale(0.95 / box.width, height / box.height)
     patch = PathPatch(
@@ -131,7 +133,13 @@ def _draw_letter(ax: Axes, letter: str, left: float, bottom: float, height: floa
         facecolor=LETTER_COLOURS[letter], linewidth=0,
     )  # fmt: skip
     patch.set_gid(letter)
-    ax.add_patch(patch)
+    patch.set_in_layout(False)  # it lies inside the axes; measuring hundreds takes a second
+    ax.add_artist(patch)
+
+
+@cache
+def _outline(letter: str) -> TextPath:
+    return TextPath((0, 0), letter, size=1, prop=FontProperties(family=MAIN_FONT, weight="bold"))
 
 
 def plot_openness(levels: pd.DataFrame, *, label: str, rows: str) -> Figure:

@@ -80,6 +80,7 @@ def _execute(
             cwd=folder / "chapters",
             progress_bar=False,
             request_save_on_cell_execute=False,
+            shutdown_kernel="immediate",  # nothing is left to do: do not wait for it to leave
         )
     except PapermillExecutionError as error:
         if error.ename == NotPossibleError.__name__:

@@ -1,7 +1,7 @@
 """What a notebook shows: panels, tables, parameters and verdicts, each kept as files, too."""
 
 import html
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -188,12 +188,10 @@ class Page:
             raise DataError(msg)
         _letter(figure, panel)
         folder = self.results / WORK / self.chapter / "figures"
-        for suffix, options in (
-            ("svg", {"metadata": {"Date": None}}),
-            ("png", {"dpi": PNG_DPI, "metadata": {"Software": None}}),
-        ):
+        for suffix, unsaid in (("svg", "Date"), ("png", "Software")):
             with replacing(folder / f"{panel}.{suffix}") as partial:
-                figure.savefig(partial, format=suffix, dpi=PNG_DPI, **_without(options, "dpi"))
+                figure.savefig(partial, format=suffix, dpi=PNG_DPI, metadata={unsaid: None})
+            figure.set_layout_engine("none")  # as laid out now, in the other format too
         write_table(data, folder / f"{panel}.csv")
         passport = {"chapter": self.chapter, "panel": panel, "caption": caption, "alt": alt}
         write_json(passport, folder / f"{panel}.json")
@@ -297,8 +295,8 @@ class Page:
         rows = [
             {
                 "parameter": name,
-                "value": f"{value}{' (changed)' if value != defaults[name] else ''}",
-                "default": str(defaults[name]),
+                "value": f"{_as_typed(value)}{' (changed)' if value != defaults[name] else ''}",
+                "default": _as_typed(defaults[name]),
                 "meaning": fields[name].description or "",
                 "origin of the default": source.get(name, ""),
             }
@@ -367,8 +365,10 @@ def _is_table(path: Path, columns: tuple[str, ...]) -> bool:
         return set(columns) <= set(text.readline().strip().split(","))
 
 
-def _without(options: Mapping[str, object], name: str) -> dict[str, object]:
-    return {key: value for key, value in options.items() if key != name}
+def _as_typed(value: object) -> str:
+    """A parameter as it is written in a cohort's overrides."""
+    typed = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=float("inf"))
+    return typed.removesuffix("...\n").strip()
 
 
 def _letter(figure: Figure, panel: str) -> None:

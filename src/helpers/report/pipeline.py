@@ -1,6 +1,7 @@
 """The stage jobs of a cohort: which there are, what they read and with which parameters."""
 
-from typing import TypedDict
+from pathlib import Path
+from typing import Literal, TypedDict
 
 from helpers.io.cohort import expand_home
 from helpers.io.digest import DigestCache, hash_file
@@ -51,6 +52,8 @@ from helpers.report.jobs import STAGES, Job
 from helpers.report.modules import trace_code
 from helpers.schema import Cohort, Sample
 
+SMALL_BYTES = {"rna": 64e6, "fragments": 512e6}  # of all samples: some 30,000 cells
+
 
 class Code(TypedDict):
     """The parts of a job that say which code it runs."""
@@ -73,6 +76,19 @@ def sample_row(sample: Sample) -> dict[str, object]:
         "group": sample.group,
         "batch": sample.batch or "",
     }
+
+
+def cores_for(cohort: Cohort, role: Literal["rna", "fragments"]) -> int:
+    """Cores of a job on all cells: one in a small cohort, where other jobs make better use of the second."""
+    named = (getattr(sample, role) for sample in cohort.samples)
+    size = sum(_size(path) for path in named if path is not None)
+    return 1 if size < SMALL_BYTES[role] else 2
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file, or of a folder's files."""
+    files = path.iterdir() if path.is_dir() else (path,)
+    return sum(file.stat().st_size for file in files)
 
 
 def rna_jobs(cohort: Cohort, params: dict[str, Params], digests: DigestCache) -> list[Job]:
@@ -99,7 +115,7 @@ def rna_jobs(cohort: Cohort, params: dict[str, Params], digests: DigestCache) ->
         inputs=tuple(job.outputs[0] for job in jobs),
         outputs=("objects/rna_integrated.h5ad",),
         params=subset(params["fig1_composition"], MapParams),
-        threads=2,
+        threads=cores_for(cohort, "rna"),
         **code_of(STAGES["rna_integrate"]),
     )
     naming = subset(params["fig1_composition"], AnnotationParams)
@@ -167,7 +183,7 @@ def atac_jobs(cohort: Cohort, params: dict[str, Params], digests: DigestCache) -
         outputs=("objects/atac_integrated.h5ad", "objects/activity_counts.h5ad", DEPTH_TABLE),
         params=subset(chapter, ChromatinMapParams),
         data={role: file for role, file in genome.items() if role != "fasta"},
-        threads=2,
+        threads=cores_for(cohort, "fragments"),
         **code_of(STAGES["atac_integrate"]),
     )
     rna = (RNA_OBJECT,) if any(sample.rna for sample in cohort.samples) else ()
@@ -179,7 +195,7 @@ def atac_jobs(cohort: Cohort, params: dict[str, Params], digests: DigestCache) -
         outputs=(ATAC_OBJECT, ACTIVITY_OBJECT, PAIR_OBJECT),
         params=subset(chapter, TransferParams),
         data={"markers": [str(markers), hash_file(markers)]},
-        threads=2,
+        threads=cores_for(cohort, "fragments"),
         **code_of(STAGES["atac_annotate"]),
     )
     return [*jobs, integrate, annotate]
@@ -207,12 +223,12 @@ def expression_job(cohort: Cohort, params: dict[str, Params]) -> Job:
         outputs=EXPRESSION_TABLES,
         params=subset(params["fig3_enrichment"], ExpressionParams),
         design={"contrasts": [c.model_dump() for c in cohort.file.planned_contrasts()]},
-        threads=2,
+        threads=cores_for(cohort, "rna"),
         **code_of(STAGES["expression"]),
     )
 
 
-def subcluster_job(chapter: str, params: dict[str, Params]) -> Job:
+def subcluster_job(chapter: str, cohort: Cohort, params: dict[str, Params]) -> Job:
     """Cells of one type divided into subclusters, with their markers."""
     values = subset(params[chapter], SubclusterParams)
     published = marker_file(str(values["published"]))
@@ -223,7 +239,7 @@ def subcluster_job(chapter: str, params: dict[str, Params]) -> Job:
         outputs=subcluster_objects(key),
         params=values,
         data={"published": [str(published), hash_file(published)]},
-        threads=2,
+        threads=cores_for(cohort, "rna"),
         **code_of(STAGES["subclusters"]),
     )
 
@@ -249,7 +265,7 @@ def regulons_job(
         outputs=REGULON_OBJECTS,
         params=values,
         data=data,
-        threads=2,
+        threads=cores_for(cohort, "rna"),
         **code_of(STAGES["regulons"]),
     )
 
@@ -270,7 +286,7 @@ def signatures_job(cohort: Cohort, params: dict[str, Params], digests: DigestCac
         params=values,
         design={"contrasts": [c.model_dump() for c in cohort.file.planned_contrasts()]},
         data={role: [str(path), digests.hash(path)] for role, path in files.items()},
-        threads=2,
+        threads=cores_for(cohort, "rna"),
         **code_of(STAGES["signatures"]),
     )
 
@@ -284,7 +300,7 @@ def resistance_job(cohort: Cohort, params: dict[str, Params]) -> Job:
         outputs=RESISTANCE_TABLES,
         params=subset(params["selinexor"], ResistanceParams),
         design={"contrast": {"test": groups["resistant"], "reference": groups["parental"]}},
-        threads=2,
+        threads=cores_for(cohort, "rna"),
         **code_of(STAGES["resistance"]),
     )
 
@@ -322,7 +338,7 @@ def motif_jobs(
         outputs=MOTIF_OBJECTS,
         params=subset(params[chapters[0]], MotifScanParams),
         data={"fasta": genome["fasta"]},
-        threads=2,
+        threads=cores_for(cohort, "fragments"),
         **code_of(STAGES["motif_scan"]),
     )
     jobs = [scan, *(_contrast_job(c, cohort, params, genome, digests) for c in chapters)]

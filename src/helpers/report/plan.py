@@ -110,7 +110,7 @@ def _stage_jobs(
         jobs += motif_jobs(with_motifs, cohort, params, digests)
     if needed.intersection(EXPRESSION_TABLES):
         jobs.append(expression_job(cohort, params))
-    jobs += [subcluster_job(name, params) for name in ids if name in SUBCLUSTER_KEYS]
+    jobs += [subcluster_job(name, cohort, params) for name in ids if name in SUBCLUSTER_KEYS]
     if needed.intersection(CNV_OBJECTS):
         jobs.append(cnv_job(cohort, params))
     if needed.intersection(SIGNATURE_OBJECTS):
@@ -254,13 +254,9 @@ def write_plan(plan: Plan) -> None:
     """Write every job's description where it changed, so that its time tells when."""
     for job in plan.jobs:
         write_json_if_changed(asdict(job), plan.folder / job.spec)
-    names = {
-        "jobs": [
-            {"name": job.name, "spec": job.spec, "inputs": job.inputs, "outputs": job.outputs}
-            for job in plan.jobs
-        ]
-    }
-    write_json_if_changed(names, plan.folder / "jobs" / "plan.json")
+    read = ("name", "spec", "inputs", "outputs", "threads")  # by the Snakefile
+    jobs = [{name: getattr(job, name) for name in read} for job in plan.jobs]
+    write_json_if_changed({"jobs": jobs}, plan.folder / "jobs" / "plan.json")
 
 
 def stale_reasons(plan: Plan) -> dict[str, str]:
