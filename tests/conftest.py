@@ -1,5 +1,6 @@
 """Where the tests find real data, the original tools' answers, and a book that was built."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,6 +8,11 @@ import pytest
 from cohorts import make_hostile, run_cli, simulate
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def pytest_configure() -> None:
+    """One thread of linear algebra a worker: those of several would wait for one another."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")

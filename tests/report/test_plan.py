@@ -9,6 +9,7 @@ from tiny import write_cohort
 from helpers.io.cohort import read_cohort
 from helpers.io.digest import DigestCache
 from helpers.params import load_params
+from helpers.report import pipeline
 from helpers.report.chapters import CHROMATIN_OBJECTS
 from helpers.report.jobs import Job
 from helpers.report.pipeline import regulons_job
@@ -47,6 +48,21 @@ def test_make_plan__shows_no_nuclei_of_an_assembly_without_genes(tmp_path: Path)
     plan = make_plan(read_cohort(path).cohort, tmp_path / "results")
     assert plan.job("chapter/quality").optional == ()
     assert not [job.name for job in plan.jobs if job.kind == "atac_sample"]
+
+
+def test_make_plan__gives_jobs_on_all_cells_a_second_core_in_large_cohorts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path = write_cohort(tmp_path / "cohort")
+    edit_cohort(path, chapters=["fig2_accessibility", "signatures"], overrides={})
+    cohort = read_cohort(path).cohort
+    small = make_plan(cohort, tmp_path / "results")
+    monkeypatch.setattr(pipeline, "SMALL_BYTES", {"rna": 1, "fragments": 1e9})
+    large = make_plan(cohort, tmp_path / "results")
+    assert {job.threads for job in small.jobs} == {1}
+    wide = {job.name for job in large.jobs if job.threads == 2}
+    assert wide == {"rna_integrate", "signatures"}
+    assert "atac_integrate" in [job.name for job in large.jobs]
 
 
 def test_regulons_job__takes_chromatin_where_both_parts_are_made_and_can_do_without(tmp_path: Path):

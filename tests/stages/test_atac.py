@@ -37,6 +37,7 @@ from helpers.stages.rna import SampleRow
 from helpers.stages.simulate import stage_simulate
 from helpers.synth.design import make_design
 
+pytestmark = pytest.mark.xdist_group("chromatin")  # what they share is made once
 CHAPTER = "fig2_accessibility"
 KEPT = ["CK1", "NCR1"]
 

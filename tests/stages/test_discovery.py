@@ -28,6 +28,7 @@ from helpers.stages.simulate_tables import write_tables
 from helpers.stages.task import Task
 from helpers.synth.design import make_design
 
+pytestmark = pytest.mark.xdist_group("discovery")  # what they share is made once
 OUTPUTS = ("signature.json", "genes.csv", "folds.csv", "permutations.csv", "scores.csv")
 
 

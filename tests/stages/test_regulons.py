@@ -28,6 +28,7 @@ from helpers.stages.regulons import (
 from helpers.stages.task import Task
 from helpers.synth.programmes import REGULONS
 
+pytestmark = pytest.mark.xdist_group("regulons")  # what they share is made once
 OUTPUTS = ("links.csv", "modules.csv", "regulons.csv", "support.csv", "activity.h5ad")
 SMALL = {"cells_per_type": 150, "n_variable_genes": 250, "learning_rate": 0.05, "max_rounds": 200}
 

@@ -40,6 +40,7 @@ from helpers.stages.task import Task
 from helpers.synth.design import make_design
 from helpers.synth.rna import choose_genes, make_landscape, make_sample
 
+pytestmark = pytest.mark.xdist_group("rna")  # what they share is made once
 SAMPLES = ("CK1", "CR1", "NCR1")
 MARKERS = marker_file("markers.yml")
 MEASURES = ["n_umis", "n_genes", "pct_mito"]

@@ -21,6 +21,7 @@ from helpers.stages.simulate import is_simulated, prepare_folder, stage_simulate
 from helpers.synth.design import Design, make_design
 from helpers.synth.programmes import CELL_TYPES
 
+pytestmark = pytest.mark.xdist_group("simulate")  # what they share is made once
 SAMPLES = ["CK1", "CK2", "CK3", "CR1", "CR2", "CR3", "NCR1", "NCR2", "NCR3"]
 MATRIX = "filtered_feature_bc_matrix.h5"
 
