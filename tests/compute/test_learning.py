@@ -207,6 +207,7 @@ def test_learn_signature__finds_planted_genes_with_their_signs(training):
     assert set(strongest) == set(PLANTED)
 
 
+@pytest.mark.slow
 def test_learn_signature__expects_as_many_events_as_are_seen_in_patients_it_does_not_know():
     seen, expected = 0, 0.0
     for seed in range(24):

@@ -85,6 +85,7 @@ def test_compare_levels__has_no_row_without_contrasts():
     assert compare_levels(make_summary({"A": [0.1] * 4}), [], confidence=0.95).empty
 
 
+@pytest.mark.slow
 def test_compare_levels__rejects_as_often_as_it_should_where_groups_are_alike():
     rng = np.random.default_rng(0)
     samples = pd.DataFrame({"sample": [f"s{i}" for i in range(9)], "group": list("hhhrrrttt")})
