@@ -77,13 +77,14 @@ def test_measure_likelihood__equals_statsmodels():
         assert np.log10(pvalue[j]) == pytest.approx(np.log10(expected), rel=1e-6, abs=1e-8)
 
 
-@pytest.mark.parametrize("steepness", [0.1, 2.0])
-def test_measure_likelihood__of_many_nuclei_equals_statsmodels(steepness: float):
-    # 0.1: nodes stand for the nuclei; 2: the side changes so fast with depth that they may not
+@pytest.mark.parametrize(("deepest", "slope"), [(1, 0.6), (300, 4.0)])
+def test_measure_likelihood__of_many_nuclei_equals_statsmodels(deepest: float, slope: float):
+    # with one nucleus so deep, and sides that depth tells apart, nodes may not stand for nuclei
     rng = np.random.default_rng(0)
     depth = rng.lognormal(9, 0.6, 4000)
-    scaled = (depth - depth.mean()) / depth.std()
-    mine = rng.random(4000) < 1 / (1 + np.exp(1 - 6 * steepness * scaled))
+    depth[0] *= deepest
+    scaled = (depth - depth[1:].mean()) / depth[1:].std()
+    mine = rng.random(4000) < 1 / (1 + np.exp(1 - slope * scaled))
     opened = rng.random((4000, 5)) < np.where(mine, 0.12, 0.1)[:, None]
     weighed = weigh_insertions(sparse.csc_matrix(opened.astype(int)), depth)
     found = measure_likelihood(weighed, depth, mine)

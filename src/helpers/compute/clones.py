@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import special
 
 from helpers.compute.segments import NEUTRAL, Spread
 from helpers.errors import DataError
@@ -172,12 +173,9 @@ def _fit_mixture(values: np.ndarray, n_clones: int, rng: np.random.Generator) ->
     for _ in range(ROUNDS):
         distance = ((values[:, None, :] - means[None, :, :]) ** 2).sum(axis=2)
         log = np.log(np.maximum(weights, 1e-300)) - distance / 2
-        # by hand: scipy's logsumexp takes five times as long on arrays as small as these
-        largest = log.max(axis=1, keepdims=True)
-        membership = np.exp(log - largest)
-        total = membership.sum(axis=1, keepdims=True)
-        membership /= total
-        likelihood = float((largest + np.log(total)).sum())
+        total = special.logsumexp(log, axis=1)
+        membership = np.exp(log - total[:, None])
+        likelihood = float(total.sum())
         if likelihood - before < 1e-6 * n_cells:
             break
         before = likelihood

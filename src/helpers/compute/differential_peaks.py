@@ -22,7 +22,7 @@ SETTLED = 1e-12  # relative change of the deviance at which it stops
 FLAT = 1e-14  # share of a curvature below which what is left of it is rounding
 N_NODES = 256  # that stand for all nuclei
 FEW = 4 * N_NODES  # nuclei that are taken as they are
-STEEP = 50.0  # change of the predictor from least to greatest depth, below which nodes err by 1e-14
+STEEP = 50.0  # change of the predictor from least to greatest depth, below which nodes err by 1e-12
 BLOCK = 2000  # peaks worked on at a time
 MIN_SUM = 10  # insertions a peak needs in all samples together to be tested by sample
 
@@ -143,8 +143,8 @@ def measure_likelihood(
     def fit(columns: slice) -> np.ndarray:
         mine = weighed[:, columns]
         deviance, beta = _fit_columns(mine, scaled, side, nodes, start[0])
-        steep = _is_steep(beta, scaled) & (nodes is not everyone)
-        if steep.any():
+        steep = _is_steep(beta, scaled)
+        if steep.any() and len(nodes[0]) < len(scaled):
             deviance[steep] = _fit_columns(mine[:, steep], scaled, side, everyone, start[0])[0]
         return deviance
 

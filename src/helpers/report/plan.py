@@ -254,7 +254,7 @@ def write_plan(plan: Plan) -> None:
     """Write every job's description where it changed, so that its time tells when."""
     for job in plan.jobs:
         write_json_if_changed(asdict(job), plan.folder / job.spec)
-    read = ("name", "spec", "inputs", "outputs", "threads")  # by the Snakefile
+    read = ("name", "spec", "inputs", "outputs", "threads")  # by the Snakefile and the book
     jobs = [{name: getattr(job, name) for name in read} for job in plan.jobs]
     write_json_if_changed({"jobs": jobs}, plan.folder / "jobs" / "plan.json")
 
